@@ -1,0 +1,53 @@
+"""Backlight: a deep-learning framework that shows its work.
+
+Every gradient can be looked at, explained and checked. The names a PyTorch or NumPy user types
+from habit are here: `tensor`, `no_grad`, `grad`, `nn`, `optim`, and every gate of the table
+(`exp`, `matmul`, `conv2d`, …) as a function.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "backlight.engine.tensor": ("Tensor", "as_tensor", "from_dlpack", "tensor"),
+    "backlight.engine.mode": ("enable_grad", "is_grad_enabled", "no_grad"),
+    "backlight.engine.derivative": (
+        "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"),
+    "backlight.engine.create": (
+        "arange", "empty", "eye", "full", "full_like", "linspace", "ones", "ones_like", "rand",
+        "randn", "zeros", "zeros_like"),
+    "backlight.engine.random": ("Generator", "manual_seed"),
+    "backlight.engine.nonfinite": ("first_nonfinite",),
+    "backlight.check.gradient": ("gradcheck", "gradgradcheck"),
+    "backlight.dtypes": (
+        "boolean", "float32", "float64", "get_default_dtype", "int64", "set_default_dtype"),
+    "backlight.gates.joining": ("chunk", "split"),
+    "backlight.nn.summary": ("summary",),
+}
+_WHERE = {name: home for home, names in _HOMES.items() for name in names}
+_ROOMS = ("check", "data", "errors", "expression", "gates", "models", "nn", "optim", "train")
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for: `import backlight` stays quick."""
+    if name in _ROOMS:
+        return importlib.import_module(f"backlight.{name}")
+    if name in _WHERE:
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+    else:
+        value = importlib.import_module("backlight.gates").TABLE.get(name)
+        if value is None:
+            raise AttributeError(f"module 'backlight' has no attribute {name!r}")
+        importlib.import_module("backlight.engine.tensor")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Every public name, the gates included."""
+    table = importlib.import_module("backlight.gates").TABLE
+    return sorted({*globals(), *_WHERE, *_ROOMS, *table})

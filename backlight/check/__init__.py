@@ -1,0 +1,11 @@
+"""Checks: numerical gradient, gradient check, and what every gate's declaration promises."""
+
+from __future__ import annotations
+
+from backlight.check.gradient import gradcheck, gradgradcheck
+from backlight.check.numerical import error_by_step, evaluations_needed, numerical_gradient
+from backlight.check.report import Report, Row
+from backlight.check.verdict import Verdict, judge, relative_error
+
+__all__ = ["Report", "Row", "Verdict", "error_by_step", "evaluations_needed", "gradcheck",
+           "gradgradcheck", "judge", "numerical_gradient", "relative_error"]

@@ -1,0 +1,151 @@
+"""One slope, with its error bar: differences of an expression along a line through its inputs.
+
+A first difference with a small step settles most cases. Where it does not, a ladder of steps with
+the five-point rule finds the step at which neighbouring estimates agree best; how well they agree
+is the error bar. Nothing here looks at the gradient under check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backlight.check.kink import Winners, changed
+
+Array = np.ndarray[Any, Any]
+
+EPSILON = float(np.finfo(np.float64).eps)
+STEP = 1e-5
+_LADDER = [2.0**-power for power in range(4, 40, 2)]
+_ENOUGH = 1e-10
+_MARGIN = 4.0  # how much larger than its estimate an error may be
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A numerical derivative, how far it may be off, and the gate whose kink it straddles."""
+
+    value: float
+    noise: float
+    kink: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the function under check gave: its numbers in one row, and its winners."""
+
+    numbers: Array
+    winners: Winners
+
+
+class Line:
+    """A straight line through an array's present value, along one number or a direction."""
+
+    def __init__(self, array: Array, index: tuple[int, ...] | None = None,
+                 direction: Array | None = None) -> None:
+        self.array = array
+        self.index: Any = ... if index is None else index
+        self.start = np.array(array[self.index])
+        self.direction: Any = 1.0 if direction is None else direction
+        self.size = float(np.max(np.abs(self.start), initial=0.0))
+
+    def move(self, distance: float) -> None:
+        """Set the array to the point at this distance."""
+        self.array[self.index] = self.start + distance * self.direction
+
+    def restore(self) -> None:
+        """Set the array back to its exact bits."""
+        self.array[self.index] = self.start
+
+
+class Prober:
+    """Differences of a weighted sum of what `read` gives.
+
+    Parameters
+    ----------
+    read : callable
+        Evaluates the function at the arrays' present values.
+    weights : array
+        The cotangent: one weight a number of the reading.
+    """
+
+    def __init__(self, read: Callable[[], Reading], weights: Array) -> None:
+        self._read = read
+        self.weights = weights
+        self.evaluations = 0
+        self.base = self.read()
+
+    def read(self) -> Reading:
+        """Evaluate once, counted."""
+        self.evaluations += 1
+        return self._read()
+
+    def quick(self, line: Line, step: float | None = None) -> Slope:
+        """The centred difference with the step 1e-5·max(1, |x|)."""
+        step = step or STEP * max(1.0, line.size)
+        ahead, behind = self._at(line, step), self._at(line, -step)
+        kink = changed([self.base.winners, ahead.winners, behind.winners])
+        value, size = self._difference(ahead, behind, np.zeros(ahead.numbers.shape, bool))
+        noise = EPSILON * (size + line.size * abs(value) / (2 * step)) / step
+        return Slope(value / (2 * step), noise, kink)
+
+    def refined(self, line: Line) -> Slope:
+        """The five-point difference at the step where neighbouring steps agree best."""
+        estimates: list[tuple[float, float]] = []
+        moved = np.zeros(self.base.numbers.shape, bool)
+        best = Slope(float("nan"), float("inf"))
+        kink = ""
+        for step in _LADDER:
+            step *= max(1.0, line.size)
+            found = self._five_points(line, step, moved)
+            if isinstance(found, str):
+                kink = found
+                estimates.clear()
+                continue
+            estimates.append(found)
+            if len(estimates) < 3:
+                continue
+            (first, _), (middle, rounding), (last, _) = estimates[-3:]
+            noise = _MARGIN * max(abs(first - middle), abs(middle - last), rounding)
+            if noise < best.noise:
+                best = Slope(middle, noise)
+            if noise <= _ENOUGH * abs(middle):
+                break
+        return best if best.noise < float("inf") else Slope(best.value, best.noise, kink)
+
+    def _five_points(self, line: Line, step: float, moved: Array) -> tuple[float, float] | str:
+        """The slope and its rounding error, or the gate that has a kink in reach ("": an edge)."""
+        near = self._at(line, step), self._at(line, -step)
+        far = self._at(line, 2 * step), self._at(line, -2 * step)
+        kink = changed([self.base.winners, *(reading.winners for reading in near + far)])
+        if kink:
+            return kink
+        outer, more = self._difference(*far, moved)
+        inner, size = self._difference(*near, moved)
+        if inner == 0 and moved.any():
+            return ""  # the step is lost in rounding: larger ones moved the result
+        value = (8 * inner - outer) / (12 * step)
+        if not np.isfinite(value):
+            return ""
+        return value, EPSILON * (size + more + line.size * abs(value)) / step
+
+    def _at(self, line: Line, distance: float) -> Reading:
+        line.move(distance)
+        try:
+            return self.read()
+        finally:
+            line.restore()
+
+    def _difference(self, ahead: Reading, behind: Reading, moved: Array) -> tuple[float, float]:
+        """The weighted change, and the size of what `moved`, with which rounding grows."""
+        with np.errstate(all="ignore"):
+            same = ahead.numbers == behind.numbers
+            change = np.where(same, 0.0, ahead.numbers - behind.numbers)  # ∞ − ∞ is no change
+            moved |= ~same
+            # If nothing moves, all that is known is how much would have been seen.
+            size = np.where(moved if moved.any() else np.isfinite(ahead.numbers),
+                            np.abs(ahead.numbers), 0.0)
+            return float(np.dot(self.weights, change)), float(np.dot(np.abs(self.weights), size))

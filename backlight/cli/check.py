@@ -1,0 +1,349 @@
+"""`backlight check`: numerical against analytic gradients, for anything that has one.
+
+Exit code 1 says that a gradient is wrong, 0 that none is.
+"""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from backlight.errors import ArgumentError, BacklightError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from backlight.check.finding import Finding
+    from backlight.check.report import Report
+
+EXAMPLES = 3
+SAMPLES = 10
+_SHOWN = 20
+
+
+def check(
+    *what: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    all_gates: Annotated[bool, Parameter(negative=())] = False,
+    samples: str | None = None,
+    order: str = "1",
+    seed: str = "0",
+    examples: str = str(EXAMPLES),
+    burn_in: str = "0",
+    every: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Compare gradients with numerical ones, and show a table, worst first.
+
+    backlight check "sigmoid(a*x + b)" a=2 x=-1 b=0.5   an expression and its inputs;
+    backlight check conv2d                              a gate, with all its promises;
+    backlight check --all-gates                         the whole table, to second order;
+    backlight check mlp                                 a model with its loss, on digits;
+    backlight check path/to/file.py:function x=[1,2]    a function or model of your own.
+
+    Parameters
+    ----------
+    what
+        An expression, gate, model or file.py:name, then inputs as name=value. Without inputs, a
+        function in a file is called and answers with (function, inputs) or (model, inputs, loss).
+    all_gates
+        Check every gate of the table.
+    samples
+        Numbers to check in each parameter; all of them for expressions, else 10.
+    order
+        1, or 2 for the gradient of the gradient as well.
+    seed
+        Chooses the sample, the cotangent and a model's weights.
+    examples
+        Examples a model is checked on; few keep clear of kinks.
+    burn_in
+        Steps of gradient descent a model makes before it is checked.
+    every
+        Check every number.
+    json
+        Write JSON for machines.
+    """
+    if all_gates:
+        if what:
+            raise UsageError("backlight check", got=f"--all-gates and {what[0]!r}", needs="one",
+                             remedy="Leave one of them out.")
+        return _all_gates(json)
+    if not what:
+        raise UsageError("backlight check", got="nothing to check",
+                         needs="an expression, a gate, a model or file.py:name",
+                         remedy='Write for example: backlight check "x*y" x=2 y=3, or --all-gates.')
+    options = {"order": _whole("--order", order, 1, 2), "seed": _whole("--seed", seed, 0),
+               "samples": None if samples is None else _whole("--samples", samples, 1)}
+    target, *settings = what
+    if _is_file(target):
+        report = _file(target, settings, options, every)
+    elif not settings and _is_gate(target):
+        return _gate(target, json)
+    elif not settings and target in _models():
+        report = _model(target, options, every, _whole("--examples", examples, 1),
+                        _whole("--burn-in", burn_in, 0))
+    else:
+        report = _expression(target, settings, options)
+    return _shown(report, json)
+
+
+# ── what can be checked ────────────────────────────────────────────────────────────────────────
+
+
+def _expression(text: str, settings: Sequence[str], options: dict[str, Any]) -> Report:
+    from backlight.check.gradient import gradcheck
+    from backlight.expression import Expression, read_values
+
+    if text.isidentifier() and not settings:
+        from backlight.gates import TABLE
+
+        raise UsageError("backlight check", got=repr(text),
+                         needs="a gate, a model or an expression",
+                         remedy=nearest(text, [*_models(), *TABLE]).partition(" Known:")[0])
+    expression = Expression.parse(text)
+    values = read_values(settings)
+    expression.evaluate(values)  # says which input is missing or not used
+    if not expression.names:
+        raise UsageError("backlight check", got="an expression without names",
+                         needs="something to differentiate by", remedy="Use a name, and give x=3.")
+    return gradcheck(expression, tuple(values[name] for name in expression.names), **options)
+
+
+def _gate(name: str, json: bool) -> int:
+    from backlight.check.every_gate import check_gate
+    from backlight.gates import find
+
+    gate = find(name)
+    return _findings([(gate.name, check_gate(gate))], json)
+
+
+def _all_gates(json: bool) -> int:
+    from rich.progress import track
+
+    from backlight.check.every_gate import check_gate
+    from backlight.gates import gates
+
+    every = list(gates())
+    watched = every if json or not sys.stderr.isatty() else track(every, "checking", transient=True)
+    return _findings([(gate.name, check_gate(gate)) for gate in watched], json)
+
+
+def _model(name: str, options: dict[str, Any], every: bool, examples: int, burn_in: int) -> Report:
+    """A named model with its loss, on the first digits."""
+    import numpy as np
+
+    from backlight import models
+    from backlight.check.gradient import gradcheck
+    from backlight.data.digits import load_digits
+    from backlight.engine.random import manual_seed
+
+    manual_seed(options["seed"])
+    digits = load_digits().train
+    images = np.asarray(digits.inputs[:examples], np.float64) / 16 - 0.3
+    labels = np.asarray(digits.labels[:examples])
+    built = models.build(name, images.shape[1:], classes=10)
+    built.module.double()
+    for _ in range(burn_in):
+        _descend(built.module, built.loss, images, labels)
+    chosen = {**options, "samples": None if every else options["samples"] or SAMPLES}
+    if every:
+        _announce(built.module, built.loss, images, labels)
+    return gradcheck(built.module, (images, labels), loss=built.loss, **chosen)
+
+
+def _announce(module: Any, loss: Any, images: Any, labels: Any) -> None:
+    """How many evaluations every number takes, and about how long, before they start."""
+    import time
+
+    from backlight.check.numerical import evaluations_needed
+    from backlight.engine.tensor import as_tensor
+
+    started = time.perf_counter()
+    loss(module(as_tensor(images)), as_tensor(labels))
+    count = evaluations_needed(images.size + sum(p.size for p in module.parameters()))
+    sys.stderr.write(f"{count:,} evaluations, about "
+                     f"{count * (time.perf_counter() - started):.0f} s\n")
+
+
+def _descend(module: Any, loss: Any, images: Any, labels: Any, rate: float = 0.05) -> None:
+    """One step of gradient descent: freshly drawn weights can hide a mistake."""
+    from backlight.engine.tensor import as_tensor
+
+    module.zero_grad()
+    loss(module(as_tensor(images)), as_tensor(labels)).backward()
+    for parameter in module.parameters():
+        if parameter.grad is not None:
+            parameter._value = parameter._value - rate * parameter.grad._value
+    module.zero_grad()
+
+
+def _file(target: str, settings: Sequence[str], options: dict[str, Any], every: bool) -> Report:
+    """A function or model in a file of the user's, who named it."""
+    from backlight.check.gradient import gradcheck
+    from backlight.expression import read_values
+
+    found = _imported(target)
+    values = read_values(settings)
+    chosen = {**options, "samples": None if every else options["samples"] or SAMPLES}
+    if values:
+        import inspect
+
+        names = [p for p in inspect.signature(found).parameters if p in values]
+        missing = [name for name in values if name not in names]
+        if missing:
+            raise UsageError(target, got=f"a value for {missing[0]}",
+                             needs="names of its arguments",
+                             remedy=nearest(missing[0], inspect.signature(found).parameters))
+        named = _Named(target, tuple(names), found)
+        return gradcheck(named, tuple(values[name] for name in names), **chosen)
+    case = found() if callable(found) and not hasattr(found, "named_parameters") else found
+    if not isinstance(case, tuple) or len(case) not in (2, 3) or not callable(case[0]):
+        raise UsageError(
+            target, got=f"{type(case).__name__}, and no inputs",
+            needs="(function, inputs) or (model, inputs, loss), or inputs given as name=value",
+            remedy="Return such a tuple from the function, or write x=… behind it.")
+    return gradcheck(case[0], case[1], loss=case[2] if len(case) == 3 else None, **chosen)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A function whose given inputs keep their names in the table."""
+
+    text: str
+    names: tuple[str, ...]
+    function: Any
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.function(**dict(zip(self.names, inputs, strict=True)))
+
+
+def _imported(target: str) -> Any:
+    """What the file has under the name behind the colon."""
+    import importlib.util
+
+    path, _, name = target.rpartition(":")
+    file = Path(path)
+    if not file.is_file():
+        raise UsageError(target, got="no such file", needs="path/to/file.py:name",
+                         remedy=f"Check the path; it is looked for in {Path.cwd()}.")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise UsageError(target, got="a file that is not Python", needs="a .py file",
+                         remedy="Give the path of a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(file.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except BacklightError:
+        raise
+    except Exception as problem:
+        raise UsageError(target, got=f"a file that stops with {type(problem).__name__}: {problem}",
+                         needs="a file that can be imported", remedy="Mend it first.") from problem
+    finally:
+        sys.path.remove(str(file.parent.resolve()))
+    if not hasattr(module, name):
+        known = [one for one in vars(module) if not one.startswith("_")]
+        raise UsageError(target, got=f"no {name!r} in {file.name}", needs="a name in it",
+                         remedy=nearest(name, known))
+    return getattr(module, name)
+
+
+def _is_file(target: str) -> bool:
+    return target.rpartition(":")[0].endswith(".py")
+
+
+def _is_gate(target: str) -> bool:
+    from backlight.gates import TABLE
+
+    return target in TABLE
+
+
+def _models() -> Sequence[str]:
+    from backlight import models
+
+    return list(models.names())
+
+
+def _whole(option: str, text: str, least: int, most: int | None = None) -> int:
+    if not text.strip().isdecimal() or int(text) < least or (most and int(text) > most):
+        raise ArgumentError(option, got=repr(text), needs=f"a whole number from {least}"
+                            + (f" to {most}" if most else ""), remedy="Write digits only.")
+    return int(text)
+
+
+# ── what is shown ──────────────────────────────────────────────────────────────────────────────
+
+
+def _shown(report: Report, json: bool) -> int:
+    if json:
+        sys.stdout.write(json_format.dumps(_plain(report.to_dict()), allow_nan=False) + "\n")
+        return 0 if report.ok else 1
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from backlight.check.report import described
+
+    table = Table(title=report.title, title_justify="left")
+    table.add_column("number")
+    for heading in ("analytic", "numeric", "relative error"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for row in report.rows[:_SHOWN]:
+        style = "bold red" if row.verdict.failed else "yellow" if row.kink else ""
+        table.add_row(escape(row.place), f"{row.analytic:.7g}", f"{row.numeric:.7g}",
+                      f"{row.error:.1e}", escape(described(replace(row, mistake=""))), style=style)
+    console = Console()
+    console.print(table)
+    if len(report.rows) > _SHOWN:
+        console.print(f"… and {len(report.rows) - _SHOWN:,} more, none worse")
+    console.print(escape(report.summary()), soft_wrap=True)
+    if not report.ok:
+        console.print("A gradient is wrong.", style="bold red")
+        for name, mistake in {row.name: row.mistake for row in report.rows if row.mistake}.items():
+            console.print(f"Likely mistake in the gradient by {escape(name)}: {mistake}.",
+                          soft_wrap=True)
+    return 0 if report.ok else 1
+
+
+def _findings(found: list[tuple[str, list[Finding]]], json: bool) -> int:
+    """Gates with findings first; then how many keep their promises."""
+    wrong = [(name, findings) for name, findings in found if findings]
+    if json:
+        told = {name: [str(finding) for finding in findings] for name, findings in found}
+        sys.stdout.write(json_format.dumps({"ok": not wrong, "gates": told}) + "\n")
+        return 1 if wrong else 0
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    if wrong:
+        table = Table(title="Promises that do not hold", title_justify="left")
+        for heading in ("gate", "check", "sample", "found"):
+            table.add_column(heading)
+        for name, findings in sorted(wrong, key=lambda pair: -len(pair[1])):
+            for one in findings[:_SHOWN]:
+                place = one.input + (str(list(one.element)) if one.element else "")
+                table.add_row(name, one.check, escape(one.sample),
+                              escape(f"{place}: {one.told}" if place else one.told))
+        console.print(table)
+    from backlight.check.every_gate import CHECKS
+
+    console.print(f"{len(found) - len(wrong)} of {len(found)} gates keep all their promises: "
+                  f"{', '.join(CHECKS)}.", soft_wrap=True)
+    return 1 if wrong else 0
+
+
+def _plain(value: Any) -> Any:
+    """NaN and infinities as words: JSON has no numbers for them."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return str(value)
+    return value

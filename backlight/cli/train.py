@@ -1,0 +1,125 @@
+"""`backlight train`: learn, show how it goes, and leave a run folder with a report."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from backlight.errors import CheckpointError, UsageError
+from backlight.train.settings import Settings
+from backlight.train.sources import gather
+
+
+def train(**given: Any) -> int:
+    """Train a classifier and write a run folder with checkpoints and a report.
+
+    With no argument it learns the 1,797 handwritten digits that come with scikit-learn.
+    """
+    out, resume, config = (given.pop(name, None) for name in ("out", "resume", "config"))
+    quiet, json = given.pop("quiet", False), given.pop("json", False)
+    allow, page = given.pop("allow_data_change", False), given.pop("report", True)
+    flags = {name: value for name, value in given.items() if value is not None}
+
+    from backlight.train.display import make
+    from backlight.train.loop import Trainer
+    from backlight.train.pipeline import build
+    from backlight.train.run import Run
+
+    if resume is not None and out is not None:
+        raise UsageError("train", got="--resume and --out together", needs="one of them",
+                         remedy="A resumed run goes on in its own folder: leave --out out.")
+    run = None if resume is None else Run.open(resume)
+    settings = gather(flags, config, base=None if run is None else run.settings())
+    if run is not None:
+        _check_unchanged(run.settings(), settings, run.path)
+    parts = build(settings)
+    if run is None:
+        run = Run.create(out, parts.settings)
+    display = make(run, parts, quiet=quiet, json=json)
+    trainer = Trainer(parts, run, display.tell)
+    if resume is not None:
+        trainer.resume(allow_data_change=allow)
+        if settings.epochs is not None and trainer.position.epoch >= settings.epochs and \
+                trainer.position.finished:
+            raise UsageError(f"run {run.path}", got="a resume of a finished run",
+                             needs="epochs that are still to come",
+                             remedy=f"Use --epochs with more than {trainer.position.epoch}.")
+    with display:
+        outcome = trainer.fit()
+    if page:
+        _write_page(trainer, outcome)
+    display.close(outcome)
+    return outcome.exit_code
+
+
+def _write_page(trainer: Any, outcome: Any) -> None:
+    """Keep the examples the report shows, and write it; an interrupted run shows validation."""
+    from backlight.train.examine import examine
+    from backlight.train.metrics import evaluate
+    from backlight.train.report import write_report
+
+    parts = trainer.parts
+    if outcome.test is not None:
+        evaluation, examples, name = outcome.test, parts.data.test, "test"
+    else:
+        evaluation = evaluate(parts.model.module, parts.model.loss, parts.validation)
+        examples, name = parts.data.validation, "validation"
+    examine(trainer.run, parts.model.module, evaluation, examples, parts.data.classes, name,
+            parts.model.probabilistic)
+    write_report(trainer.run)
+
+
+def _check_unchanged(recorded: dict[str, Any], settings: Settings, path: Path) -> None:
+    """A resumed run may only change how long it goes on."""
+    now = settings.as_dict()
+    free = {"epochs", "checkpoint_every", "data_dir"}
+    differences = [
+        f"{name.replace('_', '-')} {recorded.get(name)} → {now.get(name)}"
+        for name in sorted(set(recorded) | set(now))
+        if name not in free and _plain(recorded.get(name)) != _plain(now.get(name))]
+    if differences:
+        raise CheckpointError(f"run {path}", got=f"a resume with {'; '.join(differences)}",
+                              needs="the settings it began with",
+                              remedy="Leave these flags out, or start a new run with --out.")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _signature() -> inspect.Signature:
+    """One flag for every setting, from its declaration, and those that only the command has."""
+    flags: list[tuple[str, Any, Any]] = []
+    for field in fields(Settings):
+        name = "--" + field.name.replace("_", "-")
+        alias = field.metadata["alias"]
+        default = "" if field.default in (None, ()) else f" [default: {field.default}]"
+        hint = Parameter(name=[name, f"--{alias}"] if alias else name, show_default=False,
+                         help=field.metadata["help"] + default)
+        kind: Any = bool | None if field.name == "augment" else str | None
+        flags.append((field.name, Annotated[kind, hint], None))
+    flags += [
+        ("out", Annotated[str | None, Parameter(
+            help="run folder to create [default: the next free one under ./runs]")], None),
+        ("resume", Annotated[str | None, Parameter(help="run folder to continue")], None),
+        ("config", Annotated[str | None, Parameter(
+            help="TOML file of settings; flags win over it")], None),
+        ("json", Annotated[bool, Parameter(
+            negative="", help="one JSON object a line on standard output")], False),
+        ("quiet", Annotated[bool, Parameter(
+            name=["--quiet", "-q"], negative="", help="no progress, only the end")], False),
+        ("report", Annotated[bool, Parameter(help="write report.html")], True),
+        ("allow_data_change", Annotated[bool, Parameter(
+            negative="", help="resume although the data have changed")], False),
+    ]
+    train.__annotations__ = {name: kind for name, kind, _ in flags}
+    return inspect.Signature([
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, kind, default in flags])
+
+
+train.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""The engine: tensors, how they were made, and the backward pass."""

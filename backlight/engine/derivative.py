@@ -1,0 +1,259 @@
+"""Derivatives of functions: grad, value_and_grad, vjp, jvp, jacobian, hessian, hvp.
+
+Each takes a function of tensors and answers with a function or a value; they nest, to any order,
+because the rules they run are themselves made of gates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backlight.engine.backward import propagate
+from backlight.engine.mode import enable_grad
+from backlight.engine.tensor import Tensor, as_tensor
+from backlight.errors import DTypeError, GraphError, ShapeError
+from backlight.gates.arithmetic import identity
+
+Places = int | Sequence[int]
+
+
+def grad(function: Any, inputs: Any = None, upstream: Any = None, *, argnums: Places = 0,
+         create_graph: bool = False, retain_graph: bool | None = None) -> Any:
+    """The gradient, as a function of a function (JAX) or of a computed value (PyTorch).
+
+    `grad(f)` is a function that returns ∂f/∂x at its argument; `grad(y, x)` are the gradients of a
+    computed tensor y with respect to x, which may be an intermediate value.
+
+    Parameters
+    ----------
+    function : callable or Tensor
+        A function with a scalar result, or that result.
+    inputs : Tensor or sequence of Tensor
+        With a tensor: what to differentiate by.
+    upstream : array_like, optional
+        With a tensor: the gradient to start from.
+    argnums : int or sequence of int
+        With a function: which arguments to differentiate by.
+    create_graph : bool
+        With a tensor: make the gradients differentiable.
+
+    Examples
+    --------
+    >>> f = lambda x: x * x * x
+    >>> grad(f)(2.0).item(), grad(grad(f))(2.0).item(), grad(grad(grad(f)))(2.0).item()
+    (12.0, 12.0, 6.0)
+    """
+    if isinstance(function, Tensor):
+        single = isinstance(inputs, Tensor)
+        wanted = [inputs] if single else list(inputs or ())
+        if not wanted or not all(isinstance(x, Tensor) for x in wanted):
+            raise GraphError("grad", got="a value but no tensors to differentiate by",
+                             needs="grad(output, inputs)", remedy="Pass the inputs as tensors.")
+        keep = create_graph if retain_graph is None else retain_graph
+        found = propagate([function], [upstream], wanted, create_graph=create_graph,
+                          retain_graph=keep)
+        whole = [_or_zero(g, x) for g, x in zip(found, wanted, strict=True)]
+        return whole[0] if single else whole
+
+    def gradient(*arguments: Any, **named: Any) -> Any:
+        return value_and_grad(function, argnums)(*arguments, **named)[1]
+
+    return gradient
+
+
+def value_and_grad(function: Callable[..., Any], argnums: Places = 0) -> Callable[..., Any]:
+    """A function that returns (f(x), ∂f/∂x).
+
+    Examples
+    --------
+    >>> value, slope = value_and_grad(lambda x: x * x)(3.0)
+    >>> value.item(), slope.item()
+    (9.0, 6.0)
+    """
+
+    def both(*arguments: Any, **named: Any) -> Any:
+        places, handles, outer = _handles(arguments, argnums)
+        with enable_grad():
+            output = _scalar(function(*_place(arguments, places, handles), **named), function)
+            found = _gradients([output], [None], handles, create_graph=outer)
+        single = isinstance(argnums, int)
+        return (output if outer else output.detach()), (found[0] if single else tuple(found))
+
+    return both
+
+
+def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Tensor, Callable[[Any], Any]]:
+    """f(x) and the function that maps an upstream gradient v to vᵀ·J, one array an argument.
+
+    Examples
+    --------
+    >>> value, pull = vjp(lambda x: x * x, [1.0, 2.0])
+    >>> pull([1.0, 10.0])[0].tolist()
+    [2.0, 40.0]
+    """
+    places, handles, outer = _handles(primals, tuple(range(len(primals))))
+    with enable_grad():
+        output = function(*_place(primals, places, handles))
+
+    def pull(upstream: Any) -> tuple[Tensor, ...]:
+        create = outer or (isinstance(upstream, Tensor) and upstream.requires_grad)
+        with enable_grad():
+            return tuple(_gradients([output], [upstream], handles, create_graph=create))
+
+    return output, pull
+
+
+def jvp(function: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Tensor, Tensor]:
+    """f(x) and J·v, the change of f along the direction v.
+
+    The vector–Jacobian product is linear in its upstream u; differentiating it by u, with v as the
+    upstream of that second pass, gives J·v without a second set of rules.
+
+    Parameters
+    ----------
+    primals, tangents : sequences of array_like
+        The arguments, and the direction in each.
+
+    Examples
+    --------
+    >>> value, change = jvp(lambda x: x * x, ([3.0],), ([1.0],))
+    >>> value.tolist(), change.tolist()
+    ([9.0], [6.0])
+    """
+    places, handles, outer = _handles(primals, tuple(range(len(primals))))
+    directions = [as_tensor(t).to(h.dtype) for t, h in zip(tangents, handles, strict=True)]
+    for direction, handle in zip(directions, handles, strict=True):
+        if direction.shape != handle.shape:
+            raise ShapeError("jvp", got=f"a tangent of shape {direction.shape}",
+                             needs=f"the argument's shape {handle.shape}",
+                             remedy="Pass one tangent number an element.")
+    with enable_grad():
+        output = function(*_place(primals, places, handles))
+        if not output.requires_grad:
+            return output, Tensor.share(np.zeros(output.shape, output.dtype))
+        upstream = Tensor(np.zeros(output.shape, output.dtype), requires_grad=True)
+        pulled = _gradients([output], [upstream], handles, create_graph=True)
+        linear = [(p, d) for p, d in zip(pulled, directions, strict=True) if p.requires_grad]
+        if not linear:
+            change = None
+        else:
+            change = propagate([p for p, _ in linear], [d for _, d in linear], [upstream],
+                               create_graph=outer, retain_graph=True)[0]
+    change = _or_zero(change, upstream)
+    return (output, change) if outer else (output.detach(), change.detach())
+
+
+def jacobian(function: Callable[..., Any], x: Any) -> Tensor:
+    """The matrix of all partial derivatives: shape (*f(x).shape, *x.shape), row by row.
+
+    Entry [i, j] is ∂fᵢ/∂xⱼ: outputs first, as in the numerator of the derivative.
+
+    Examples
+    --------
+    >>> jacobian(lambda x: x * x, [1.0, 2.0]).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
+    _, (handle,), outer = _handles((x,), (0,))
+    with enable_grad():
+        output = function(handle)
+        if not output.requires_grad:
+            return Tensor.share(np.zeros(output.shape + handle.shape, handle.dtype))
+        rows = []
+        for place in range(output.size):
+            unit = np.zeros(output.size, output.dtype)
+            unit[place] = 1
+            rows.append(_or_zero(propagate(
+                [output], [unit.reshape(output.shape)], [handle], create_graph=outer,
+                retain_graph=True)[0], handle))
+    shape = output.shape + handle.shape
+    if outer and rows:
+        from backlight.gates.joining import stack
+
+        return stack(rows).reshape(shape)  # type: ignore[no-any-return]
+    return Tensor.share(np.array([row._value for row in rows], handle.dtype).reshape(shape))
+
+
+def hessian(function: Callable[..., Any], x: Any) -> Tensor:
+    """The matrix of second derivatives of a scalar function: shape (*x.shape, *x.shape).
+
+    Examples
+    --------
+    >>> hessian(lambda x: (x * x * x).sum(), [1.0, 2.0]).tolist()
+    [[6.0, 0.0], [0.0, 12.0]]
+    """
+    return jacobian(grad(function), x)
+
+
+def hvp(function: Callable[..., Any], x: Any, v: Any) -> Tensor:
+    """The Hessian times a vector, without the Hessian: the gradient of ∇f(x)·v.
+
+    Examples
+    --------
+    >>> hvp(lambda x: (x * x * x).sum(), [1.0, 2.0], [1.0, 1.0]).tolist()
+    [6.0, 12.0]
+    """
+    _, (handle,), outer = _handles((x,), (0,))
+    direction = as_tensor(v).to(handle.dtype)
+    with enable_grad():
+        output = _scalar(function(handle), function)
+        slope = _gradients([output], [None], [handle], create_graph=True)[0]
+        if not slope.requires_grad:
+            return Tensor.share(np.zeros(handle.shape, handle.dtype))
+        return _gradients([slope], [direction], [handle], create_graph=outer)[0]
+
+
+def _handles(arguments: Sequence[Any], argnums: Places) -> tuple[list[int], list[Tensor], bool]:
+    """Fresh wires for the arguments to differentiate by, and whether an outer pass wants them."""
+    places = [argnums] if isinstance(argnums, int) else list(argnums)
+    handles = []
+    outer = False
+    for place in places:
+        x = as_tensor(arguments[place])
+        if x.dtype.kind != "f":
+            if isinstance(arguments[place], (int, list, tuple)):
+                x = x.float()
+            else:
+                raise DTypeError(f"argument {place}", got=f"type {x.dtype}",
+                                 needs="float32 or float64 to differentiate by",
+                                 remedy="Convert it first, for example with .float().")
+        if x.requires_grad:
+            outer = True
+            with enable_grad():
+                handles.append(identity(x))
+        else:
+            handles.append(Tensor.share(x._value).requires_grad_())
+    return places, handles, outer
+
+
+def _place(arguments: Sequence[Any], places: list[int], handles: list[Tensor]) -> list[Any]:
+    placed = list(arguments)
+    for place, handle in zip(places, handles, strict=True):
+        placed[place] = handle
+    return placed
+
+
+def _gradients(outputs: list[Tensor], upstreams: list[Any], handles: list[Tensor],
+               create_graph: bool) -> list[Tensor]:
+    if not any(output.requires_grad for output in outputs):
+        return [_or_zero(None, handle) for handle in handles]
+    found = propagate(outputs, upstreams, handles, create_graph=create_graph, retain_graph=True)
+    return [_or_zero(g, handle) for g, handle in zip(found, handles, strict=True)]
+
+
+def _scalar(output: Any, function: Any) -> Tensor:
+    if not isinstance(output, Tensor) or output.size != 1:
+        found = f"shape {output.shape}" if isinstance(output, Tensor) else type(output).__name__
+        raise GraphError(
+            f"the gradient of {getattr(function, '__name__', 'a function')}",
+            got=f"a result of {found}", needs="a tensor with one number",
+            remedy="Reduce it with .sum(), or use jacobian or vjp.")
+    return output
+
+
+def _or_zero(gradient: Tensor | None, x: Tensor) -> Tensor:
+    if gradient is None:
+        return Tensor.share(np.zeros(x.shape, x.dtype))
+    return gradient

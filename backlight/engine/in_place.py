@@ -1,0 +1,107 @@
+"""Changes in place: allowed where no gradient can be made wrong by them, and always noted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from backlight import dtypes
+from backlight.engine.mode import changes, clock, mode
+from backlight.errors import GraphError, ShapeError
+from backlight.gates.arithmetic import add, divide, multiply, subtract
+from backlight.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from backlight.engine.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+class InPlace:
+    """Writing into a tensor, and noting when."""
+
+    __slots__ = ()
+
+    _value: Any
+    _gate: Gate | None
+    _base: Tensor | None
+    requires_grad: bool
+    shape: Any
+    _title: Any
+
+    def _writable(self, action: str) -> Array:
+        """The array to write into, after noting that the value changes now."""
+        if mode.recording and (self.requires_grad or self._gate is not None):
+            raise GraphError(
+                self._title(), got=f"{action} while gates remember", needs="a block of no_grad()",
+                remedy="Write `with backlight.no_grad(): …`, or make a new tensor instead.")
+        if not isinstance(self._value, np.ndarray) or not self._value.flags.writeable:
+            self._value = np.array(self._value)
+        self.stamp()
+        return self._value
+
+    def stamp(self) -> None:
+        """Note that the numbers change now; whoever writes into them says so by this."""
+        owner: Any = self if self._base is None else self._base
+        owner._changed = changes.last = next(clock)
+
+    def copy_(self, source: Any) -> Self:
+        """Replace the numbers by those of `source`, which broadcasts; the type stays."""
+        value = dtypes.as_array(_plain(source))
+        try:
+            broadcast = np.broadcast_to(value, self.shape)
+        except ValueError:
+            raise ShapeError(self._title(), got=f"numbers of shape {np.shape(value)}",
+                             needs=f"shape {self.shape}", remedy="Reshape them first.") from None
+        with_graph = mode.recording
+        mode.recording = False
+        try:
+            self._writable("copy_")[...] = broadcast
+        finally:
+            mode.recording = with_graph
+        return self
+
+    def fill_(self, number: float) -> Self:
+        """Set every element to one number."""
+        return self.copy_(number)
+
+    def zero_(self) -> Self:
+        """Set every element to 0."""
+        return self.copy_(0)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        array = self._writable("an assignment to elements")
+        places = tuple(_plain(k) for k in key) if isinstance(key, tuple) else _plain(key)
+        array[places] = _plain(value)
+
+    def _in_place(self, gate: Gate, other: Any) -> Self:
+        """`x op= y`: changes a leaf under no_grad, else makes a new tensor."""
+        if self._gate is not None or (mode.recording and not self.requires_grad and
+                                      getattr(other, "requires_grad", False)):
+            return gate(self, other)  # type: ignore[no-any-return]
+        array = self._writable(f"{gate.name} in place")
+        result = gate.compute((array, _plain(other)), {})
+        if np.shape(result) != array.shape:
+            raise ShapeError(self._title(), got=f"an in-place {gate.name} with shape "
+                             f"{np.shape(_plain(other))}", needs=f"a result of {self.shape}",
+                             remedy=f"Write x = x {gate.formula[2:3]} y instead.")
+        array[...] = result
+        return self
+
+    def __iadd__(self, other: Any) -> Self:
+        return self._in_place(add, other)
+
+    def __isub__(self, other: Any) -> Self:
+        return self._in_place(subtract, other)
+
+    def __imul__(self, other: Any) -> Self:
+        return self._in_place(multiply, other)
+
+    def __itruediv__(self, other: Any) -> Self:
+        return self._in_place(divide, other)
+
+
+def _plain(value: Any) -> Any:
+    """The numbers inside a tensor; anything else as it is."""
+    return getattr(value, "_value", value)

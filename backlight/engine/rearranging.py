@@ -1,0 +1,82 @@
+"""Other types and shapes of a tensor, in the words of PyTorch and NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backlight.gates.gate import TABLE
+
+if TYPE_CHECKING:
+    from backlight.engine.tensor import Tensor
+
+
+class Rearranging:
+    """Casts and shapes whose arguments are friendlier than the gates'."""
+
+    __slots__ = ()
+
+    shape: Any
+    ndim: Any
+
+    def to(self, dtype: Any) -> Tensor:
+        """The numbers in another type; the gradient flows through between floating types."""
+        return TABLE["cast"](self, dtype=np.dtype(dtype).name)  # type: ignore[no-any-return]
+
+    def astype(self, dtype: Any) -> Tensor:
+        """NumPy's name for `to`."""
+        return self.to(dtype)
+
+    def float(self) -> Tensor:
+        """The numbers in float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Tensor:
+        """The numbers in float64."""
+        return self.to(np.float64)
+
+    def long(self) -> Tensor:
+        """The numbers as int64, fractions cut off."""
+        return self.to(np.int64)
+
+    def clone(self) -> Tensor:
+        """A copy with memory of its own, through which gradients flow."""
+        copy = TABLE["identity"](self)
+        copy._value = np.array(copy._value)
+        copy._base = None
+        return copy  # type: ignore[no-any-return]
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same numbers, row by row, in another shape; −1 stands for what is left."""
+        return TABLE["reshape"](self, _sizes(shape))  # type: ignore[no-any-return]
+
+    def view(self, *shape: Any) -> Tensor:
+        """PyTorch's name for `reshape`."""
+        return self.reshape(*shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """The axes in another order (NumPy), or two of them swapped (PyTorch), or reversed."""
+        order = _sizes(axes)
+        if len(order) == 2 and self.ndim != 2:
+            swapped = list(range(self.ndim))
+            first, second = order
+            swapped[first], swapped[second] = swapped[second], swapped[first]
+            order = tuple(swapped)
+        return TABLE["transpose"](self, order or None)  # type: ignore[no-any-return]
+
+    def permute(self, *axes: Any) -> Tensor:
+        """The axes in another order."""
+        return TABLE["transpose"](self, _sizes(axes))  # type: ignore[no-any-return]
+
+    def flatten(self, start_dim: int = 0) -> Tensor:
+        """All axes from `start_dim` on made into one."""
+        kept = self.shape[: start_dim % self.ndim] if self.ndim else ()
+        return self.reshape(*kept, int(np.prod(self.shape[len(kept):])))
+
+
+def _sizes(given: Sequence[Any]) -> tuple[Any, ...]:
+    if len(given) == 1 and (given[0] is None or isinstance(given[0], (tuple, list))):
+        return tuple(given[0] or ())
+    return tuple(given)

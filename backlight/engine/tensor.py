@@ -1,0 +1,398 @@
+"""Tensor: a value, and how it was made.
+
+A tensor made by a gate remembers the gate and its inputs; walking back along them is the backward
+pass. Operators and methods come from the gate table, so that a gate is a method as soon as it is
+declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from backlight import dtypes
+from backlight.engine.apply import run
+from backlight.engine.in_place import InPlace
+from backlight.engine.interchange import Interchange
+from backlight.engine.methods import GateMethods, attach
+from backlight.engine.rearranging import Rearranging
+from backlight.errors import DTypeError, GraphError
+from backlight.gates.arithmetic import add, divide, multiply, negative, power, subtract
+from backlight.gates.gate import TABLE, Gate
+
+Array = np.ndarray[Any, Any]
+_NONE: dict[str, Any] = {}
+
+
+class Tensor(Interchange, InPlace, Rearranging, GateMethods):
+    """An array that remembers how it was made.
+
+    Parameters
+    ----------
+    data : array_like
+        Numbers; copied. Lists of fractions become float32, arrays keep their type.
+    dtype : dtype, optional
+        Type of the elements.
+    requires_grad : bool
+        Whether gradients with respect to this tensor are wanted.
+    name : str, optional
+        Shown in pictures, reasons and errors.
+
+    Raises
+    ------
+    DTypeError
+        If the data are not numbers, or whole numbers are to have a gradient.
+
+    Examples
+    --------
+    >>> x = Tensor(-2.0, requires_grad=True)
+    >>> y = Tensor(5.0, requires_grad=True)
+    >>> z = Tensor(-4.0, requires_grad=True)
+    >>> f = (x + y) * z
+    >>> f.backward()
+    >>> f.item(), x.grad.item(), y.grad.item(), z.grad.item()
+    (-12.0, -4.0, -4.0, 3.0)
+    """
+
+    __slots__ = ("__weakref__", "_attributes", "_base", "_changed", "_gate", "_inputs", "_notes",
+                 "_order", "_value", "grad", "requires_grad")
+
+    __hash__ = object.__hash__
+    __array_priority__ = 1000
+
+    _value: Any
+    grad: Tensor | None
+    requires_grad: bool
+    _gate: Gate | None
+    _inputs: tuple[Any, ...] | None
+    _attributes: dict[str, Any]
+    _order: int
+    _changed: int
+    _base: Tensor | None
+    _notes: dict[str, Any] | None
+
+    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False,
+                 name: str | None = None) -> None:
+        if isinstance(data, Tensor):
+            data = data._value
+        self._value = np.array(dtypes.as_array(data, dtype), order="C")
+        self.grad = None
+        self._gate = None
+        self._inputs = None
+        self._attributes = _NONE
+        self._order = 0
+        self._changed = 0
+        self._base = None
+        self._notes = {"name": name} if name else None
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    @classmethod
+    def share(cls, array: Array) -> Tensor:
+        """A tensor on this very array, not a copy. Writing into the array changes the tensor."""
+        made = cls.__new__(cls)
+        made._value = dtypes.as_array(array)
+        made.grad = made._gate = made._inputs = made._base = made._notes = None
+        made._attributes = _NONE
+        made._order = made._changed = 0
+        made.requires_grad = False
+        return made
+
+    @classmethod
+    def apply_gate(cls, gate: Gate, inputs: Any, attributes: dict[str, Any]) -> Tensor:
+        """Apply a gate to inputs of which at least one is a tensor; gates call this."""
+        return run(Tensor, gate, inputs, attributes)
+
+    # ── what it holds ──────────────────────────────────────────────────────────────────────
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size along each axis."""
+        return self._value.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self._value.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._value.size  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the elements, in bytes."""
+        return self._value.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no remembered gate made it."""
+        return self._gate is None
+
+    @property
+    def gate(self) -> Gate | None:
+        """The gate that made it, or None."""
+        return self._gate
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What the gate was applied to; empty for a leaf and after the graph was freed."""
+        return self._inputs or ()
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The constants written on the gate that made it."""
+        return dict(self._attributes)
+
+    @property
+    def name(self) -> str | None:
+        """Its name in pictures and messages."""
+        return (self._notes or _NONE).get("name")
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self.note("name", name)
+
+    def note(self, key: str, value: Any) -> None:
+        """Attach a remark (its name, the layer that made it)."""
+        if self._notes is None:
+            self._notes = {}
+        self._notes[key] = value
+
+    @property
+    def data(self) -> Tensor:
+        """The same numbers without history, sharing memory; assigning replaces the numbers."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.copy_(value)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's and PyTorch's name
+        """The tensor with its axes reversed."""
+        return TABLE["transpose"](self)  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise DTypeError(self._title(), got="len()", needs="at least one axis",
+                             remedy="A 0-d tensor is one number: use item().")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return TABLE["index"].of(self, key)  # type: ignore[attr-defined, no-any-return]
+
+    def __repr__(self) -> str:
+        """Numbers, type, and the gate and layer that made it."""
+        text = np.array2string(np.asarray(self._value), separator=", ", prefix="tensor(",
+                               precision=4, threshold=200)
+        facts = "" if self.dtype in (dtypes.float32, dtypes.int64, dtypes.boolean) else \
+            f", dtype={self.dtype}"
+        if self._gate is not None:
+            facts += f", gate={self._gate.name}"
+        elif self.requires_grad:
+            facts += ", requires_grad=True"
+        origin = (self._notes or _NONE).get("origin")
+        return f"tensor({text}{facts}{f', layer={origin.path}' if origin else ''})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy the value, not the history, as a leaf."""
+        if self._gate is not None:
+            raise GraphError(self._title(), got="a copy or pickle while it has a history",
+                             needs="a leaf", remedy="Detach it first: tensor.detach().")
+        return _revive, (type(self), np.asarray(self._value).copy(), self.requires_grad,
+                         self.name, None if self.grad is None else self.grad._value)
+
+    def _title(self) -> str:
+        if self.name:
+            return f"tensor {self.name!r}"
+        if self._gate is not None:
+            return f"the output of gate {self._gate.name}, shape {self.shape},"
+        return f"tensor of shape {self.shape}"
+
+    # ── gradients ──────────────────────────────────────────────────────────────────────────
+
+    def backward(self, gradient: Any = None, *, retain_graph: bool = False,
+                 create_graph: bool = False) -> None:
+        """Add the gradients of this value to the `.grad` of every leaf it was made from.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            Upstream gradient, of this tensor's shape; 1 for a scalar.
+        retain_graph : bool
+            Keep the history for another backward pass.
+        create_graph : bool
+            Make the gradients differentiable themselves.
+
+        Raises
+        ------
+        GraphError
+            If it is not a scalar and no gradient is given, has no history, was freed, or a value
+            that is needed was changed in place.
+        """
+        from backlight.engine.backward import backward
+
+        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for gradients with respect to this tensor, or stop asking.
+
+        Raises
+        ------
+        DTypeError
+            If the elements are whole numbers or truth values.
+        """
+        if requires_grad and self.dtype.kind != "f":
+            raise DTypeError(
+                self._title(), got=f"requires_grad with elements of type {self.dtype}",
+                needs="float32 or float64: whole numbers have no neighbours to differentiate by",
+                remedy="Convert it first: tensor.float().")
+        if not requires_grad and self._gate is not None:
+            raise GraphError(self._title(), got="requires_grad=False on a computed value",
+                             needs="a leaf", remedy="Use tensor.detach().")
+        self.requires_grad = requires_grad
+        return self
+
+    def retain_grad(self) -> Tensor:
+        """Keep the gradient of this intermediate value in its `.grad` too."""
+        self.note("retain", True)
+        return self
+
+    def detach(self) -> Tensor:
+        """The same numbers, sharing memory, from which no gradient flows back."""
+        made = Tensor.share(self._value)
+        if isinstance(self._value, np.ndarray):
+            made._value = self._value
+        made._base = self if self._base is None else self._base
+        made._notes = {"name": self.name} if self.name else None
+        return made
+
+    def zero_grad(self) -> None:
+        """Forget the accumulated gradient."""
+        self.grad = None
+
+    # ── operators ──────────────────────────────────────────────────────────────────────────
+
+    def __add__(self, other: Any) -> Tensor:
+        return run(Tensor, add, (self, other), _NONE)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return run(Tensor, add, (other, self), _NONE)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return run(Tensor, subtract, (self, other), _NONE)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return run(Tensor, subtract, (other, self), _NONE)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return run(Tensor, multiply, (self, other), _NONE)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return run(Tensor, multiply, (other, self), _NONE)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return run(Tensor, divide, (self, other), _NONE)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return run(Tensor, divide, (other, self), _NONE)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return run(Tensor, power, (self, other), _NONE)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return run(Tensor, power, (other, self), _NONE)
+
+    def __neg__(self) -> Tensor:
+        return run(Tensor, negative, (self,), _NONE)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return TABLE["absolute"](self)  # type: ignore[no-any-return]
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return TABLE["matmul"](self, other)  # type: ignore[no-any-return]
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return TABLE["matmul"](other, self)  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> Any:
+        return TABLE["equal"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return TABLE["not_equal"](self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return TABLE["less"](self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return TABLE["less_equal"](self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return TABLE["greater"](self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return TABLE["greater_equal"](self, other)
+
+    def __and__(self, other: Any) -> Any:
+        return TABLE["logical_and"](self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return TABLE["logical_or"](self, other)
+
+    def __invert__(self) -> Any:
+        return TABLE["logical_not"](self)
+
+attach(Tensor)
+
+def _revive(
+    kind: type[Tensor], value: Array, requires_grad: bool, name: str | None, grad: Array | None
+) -> Tensor:
+    made = kind.__new__(kind)
+    Tensor.__init__(made, value, requires_grad=requires_grad, name=name)
+    if grad is not None:
+        made.grad = Tensor(grad)
+    return made
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False,
+           name: str | None = None) -> Tensor:
+    """A tensor holding a copy of `data`. See `Tensor`.
+
+    Examples
+    --------
+    >>> tensor([[1, 2], [3, 4]]).shape
+    (2, 2)
+    >>> tensor([1.5]) * 2.0
+    tensor([3.])
+    """
+    return Tensor(data, dtype=dtype, requires_grad=requires_grad, name=name)
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """`data` itself if it is a tensor, else a tensor; arrays of the right type are not copied."""
+    if isinstance(data, Tensor):
+        return data if dtype is None or data.dtype == np.dtype(dtype) else data.to(dtype)
+    if not hasattr(data, "__array__") and hasattr(data, "__dlpack__"):
+        data = np.from_dlpack(data)
+    return Tensor.share(dtypes.as_array(data, dtype))
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor on the memory of another library's array, through DLPack."""
+    return Tensor.share(np.from_dlpack(source))

@@ -1,0 +1,1 @@
+"""Training: settings, the loop, metrics, checkpoints, the run folder and its report."""

@@ -1,0 +1,177 @@
+"""How a run is shown while it goes on: live in a terminal, lines in a pipe, JSON, or nothing.
+
+Progress goes to standard error, the answer to standard output.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+from backlight.train import strict_json
+from backlight.train.loop import Outcome
+from backlight.train.pipeline import Parts
+from backlight.train.run import Run
+
+_REFRESH = 10.0
+
+
+def make(run: Run, parts: Parts, *, quiet: bool = False, json: bool = False) -> Display:
+    """The display that suits the wishes and the terminal."""
+    if json:
+        return JsonLines(run, parts)
+    if quiet:
+        return Display(run, parts)
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return Live(run, parts, console)
+    return Lines(run, parts)
+
+
+class Display:
+    """Base: shows nothing while training, the result at the end."""
+
+    def __init__(self, run: Run, parts: Parts) -> None:
+        self.run, self.parts = run, parts
+        self.epochs = int(parts.settings.epochs or 0)
+        self.began = time.monotonic()
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the terminal as it was."""
+
+    def tell(self, event: str, record: dict[str, Any]) -> None:
+        """Take note of an event of the loop."""
+
+    def close(self, outcome: Outcome) -> None:
+        """Say how it ended and where everything is."""
+        lines = []
+        if outcome.test is not None:
+            test = outcome.test
+            wrong = int((test.predicted != test.labels).sum())
+            lines.append(f"test (first look, recorded): {test.accuracy:.1%} "
+                         f"± {test.standard_error:.1%}   {wrong} of {len(test.labels)} wrong")
+        if outcome.stopped == "interrupted":
+            lines.append(f"stopped at step {outcome.step} and saved; "
+                         f"go on with: backlight train --resume {self.run.path}")
+        lines.append(f"wrote {self.run.path}/  (report.html, metrics.jsonl, config.toml, "
+                     "checkpoints/)")
+        sys.stdout.write("\n".join(lines) + "\n")
+
+
+class Lines(Display):
+    """One plain line an epoch, for pipes and logs."""
+
+    stream: TextIO = sys.stderr
+
+    def tell(self, event: str, record: dict[str, Any]) -> None:
+        """Write the headline at the start and a line after each epoch."""
+        if event == "start":
+            self._write(headline(record, self.parts))
+        elif event == "epoch":
+            self._write(epoch_line(record, self.epochs, self._seconds()))
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def _write(self, text: str) -> None:
+        encoding = sys.stderr.encoding or "utf-8"
+        sys.stderr.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        sys.stderr.flush()
+
+
+class JsonLines(Display):
+    """One JSON object a line on standard output: the same records as metrics.jsonl."""
+
+    def __enter__(self) -> Display:
+        self._write({"schema": "backlight.train/1", "run": str(self.run.path)})
+        return self
+
+    def tell(self, event: str, record: dict[str, Any]) -> None:
+        """Write the record, but not every single step."""
+        if event != "step":
+            self._write(record)
+
+    def close(self, outcome: Outcome) -> None:
+        """Write the last line."""
+        self._write({
+            "event": "closed", "run": str(self.run.path), "step": outcome.step,
+            "epoch": outcome.epoch, "stopped": outcome.stopped,
+            "best_validation_accuracy": outcome.best_validation_accuracy,
+            "test_accuracy": None if outcome.test is None else outcome.test.accuracy})
+
+    def _write(self, record: dict[str, Any]) -> None:
+        sys.stdout.write(strict_json.dumps(record) + "\n")
+        sys.stdout.flush()
+
+
+class Live(Display):
+    """A bar that moves, with loss, accuracies, images per second and the time left."""
+
+    def __init__(self, run: Run, parts: Parts, console: Any) -> None:
+        super().__init__(run, parts)
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = console
+        self.steps = self.epochs * parts.steps_per_epoch
+        self.progress = Progress(
+            TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
+            BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("loss {task.fields[loss]}"), TextColumn("{task.fields[rate]} images/s"),
+            TimeRemainingColumn(compact=True),
+            console=console, refresh_per_second=_REFRESH, transient=True)
+        self.task = self.progress.add_task("", total=self.steps, epoch=1, epochs=self.epochs,
+                                           loss="–", rate="–")
+        self._first_step: int | None = None
+
+    def __enter__(self) -> Display:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def tell(self, event: str, record: dict[str, Any]) -> None:
+        """Move the bar at each step; print a line above it after each epoch."""
+        if event == "step":
+            step = int(record["step"])
+            if self._first_step is None:
+                self._first_step = step - 1
+            done = (step - self._first_step) * int(self.parts.settings.batch_size or 1)
+            rate = done / max(time.monotonic() - self.began, 1e-9)
+            self.progress.update(self.task, completed=step, epoch=record["epoch"],
+                                 loss=f"{record['loss']:.4f}", rate=f"{rate:,.0f}")
+        elif event == "start":
+            self.console.print(headline(record, self.parts), markup=False)
+        elif event == "epoch":
+            self.console.print(
+                epoch_line(record, self.epochs, time.monotonic() - self.began), markup=False)
+
+
+def headline(record: dict[str, Any], parts: Parts) -> str:
+    """What is trained on what, and whether the loss starts where chance would put it."""
+    settings, sizes = parts.settings, record["sizes"]
+    shape = "×".join(str(n) for n in record["shape"])
+    loss, chance = record["loss_before_learning"], record["loss_at_chance"]
+    close = "✓" if chance and abs(loss - chance) < 0.1 * chance else "unusual: see the report"
+    name = "".join(c if c.isprintable() else "?" for c in str(record["data"]))
+    return (
+        f"{name} · {shape} · {sizes['train']:,} train / {sizes['validation']:,} validation / "
+        f"{sizes['test']:,} test · seed {settings.seed}\n"
+        f"{settings.model} · {record['parameters']:,} parameters · {settings.optimizer} "
+        f"lr {settings.lr:g} {settings.schedule} · batch {settings.batch_size}\n"
+        f"loss before learning {loss:.4f} (all classes alike: {chance:.4f}) {close}")
+
+
+def epoch_line(record: dict[str, Any], epochs: int, seconds: float) -> str:
+    """Losses and accuracies of one epoch on a line."""
+    width = len(str(epochs))
+    return (f"epoch {record['epoch']:>{width}}/{epochs}  "
+            f"train loss {record['train_loss']:.4f} · {record['train_accuracy']:.1%}   "
+            f"validation loss {record['validation_loss']:.4f} · "
+            f"{record['validation_accuracy']:.1%}   {seconds:.1f} s")

@@ -1,0 +1,320 @@
+"""The training loop, to be read aloud: forward, loss, backward, update; then validate and save.
+
+Everything that decides the result is saved in each checkpoint, so that a run that was stopped and
+resumed ends with the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from backlight.engine import random
+from backlight.engine.nonfinite import first_nonfinite
+from backlight.engine.tensor import Tensor
+from backlight.errors import BacklightError, CheckpointError, NonFiniteError
+from backlight.optim import clip_grad_norm_
+from backlight.train import checkpoint, observe
+from backlight.train.held_out import looks, record_look
+from backlight.train.interrupt import Interrupt
+from backlight.train.metrics import Evaluation, evaluate
+from backlight.train.pipeline import Parts
+from backlight.train.run import Run
+from backlight.train.state import join, separate
+
+OBSERVED_AN_EPOCH = 4
+"""How often an epoch gradient norms and update ratios are written down."""
+WATCHED_EXAMPLES = 256
+"""Validation examples whose activations are looked at after each epoch."""
+
+Listener = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass
+class Outcome:
+    """How a run ended: `stopped` says why if it was before the last epoch."""
+
+    step: int
+    epoch: int
+    best_validation_accuracy: float
+    test: Evaluation | None = None
+    stopped: str = ""
+    exit_code: int = 0
+
+
+@dataclass
+class Position:
+    """Where a run is: steps taken, epochs finished, sums of the epoch under way, best so far."""
+
+    step: int = 0
+    epoch: int = 0
+    loss_sum: float = 0.0
+    right: int = 0
+    seen: int = 0
+    best_accuracy: float = -1.0
+    best_step: int = 0
+    best_epoch: int = 0
+    finished: bool = False
+
+    def start_epoch(self) -> None:
+        """Forget the sums of the epoch before."""
+        self.loss_sum, self.right, self.seen = 0.0, 0, 0
+
+
+@dataclass
+class Trainer:
+    """One run: its parts, its folder, and where it is.
+
+    Parameters
+    ----------
+    parts : Parts
+        Data, model, optimiser and schedule.
+    run : Run
+        The folder to write to.
+    listen : callable
+        Told of every event as (name, record): "start", "step", "epoch", "end", "warning".
+    """
+
+    parts: Parts
+    run: Run
+    listen: Listener = lambda _name, _record: None
+    position: Position = field(default_factory=Position)
+
+    def fit(self) -> Outcome:
+        """Train to the last epoch, or until told to stop; evaluate the best on the test split.
+
+        Raises
+        ------
+        NonFiniteError
+            If a loss or a gradient is NaN or infinite; the last checkpoint stays good.
+        """
+        epochs: int = self.parts.settings.epochs  # type: ignore[assignment]
+        # One BLAS thread: its products differ in the last bits from one thread count to another.
+        with self.run.writing(), Interrupt() as interrupt, threadpool_limits(limits=1):
+            if self.position.step == 0:
+                self._start()
+            while self.position.epoch < epochs:
+                self._epoch(interrupt)
+                if interrupt.requested:
+                    self._save(None)
+                    return self._outcome("interrupted", interrupt.exit_code)
+            return self._finish()
+
+    # ── one epoch, one step ────────────────────────────────────────────────────────────────
+
+    def _epoch(self, interrupt: Interrupt) -> None:
+        """Every training batch once, from wherever the loader stands."""
+        parts, position = self.parts, self.position
+        began, seen_before = time.monotonic(), position.seen
+        for inputs, labels in parts.train:
+            self._step(inputs, labels)
+            if interrupt.requested:
+                return
+        seconds = time.monotonic() - began
+        position.epoch += 1
+        self._validate(seconds, position.seen - seen_before)
+        position.start_epoch()
+
+    def _step(self, inputs: Any, labels: Any) -> None:
+        parts, position = self.parts, self.position
+        module, optimizer = parts.model.module, parts.optimizer
+
+        scores = module(Tensor.share(inputs))
+        loss = parts.model.loss(scores, Tensor.share(labels))
+        value = float(loss.item())
+        if not np.isfinite(value):
+            raise self._not_finite(loss, value)
+        optimizer.zero_grad()
+        loss.backward()
+        if parts.settings.clip is not None:
+            clip_grad_norm_(module.parameters(), parts.settings.clip)
+
+        watched = self._is_watched(position.step)
+        norms = observe.parameter_norms(module) if watched else {}
+        updates = observe.Updates(module) if watched else None
+        rate = float(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        parts.schedule.step()
+        if parts.average is not None:
+            parts.average.update()
+
+        position.step += 1
+        position.loss_sum += value * len(labels)
+        position.right += int((np.asarray(scores._value).argmax(axis=1) == labels).sum())
+        position.seen += len(labels)
+        self._tell("step", {"loss": value, "lr": rate, "epoch": position.epoch + 1})
+        if updates is not None:
+            self._tell("layers", {"epoch": position.epoch + 1, "gradient_norm": norms,
+                                  "update_ratio": updates.ratios(module)})
+
+    def _validate(self, seconds: float, seen: int) -> None:
+        """Close the epoch: validate, write down, and save now and then."""
+        parts, position = self.parts, self.position
+        with self._averaged():
+            validation = evaluate(parts.model.module, parts.model.loss, parts.validation)
+        if validation.accuracy > position.best_accuracy:
+            position.best_accuracy = validation.accuracy
+            position.best_step, position.best_epoch = position.step, position.epoch
+        first = next(iter(self._first_batch()))
+        self._tell("activations", {"epoch": position.epoch, "layers": observe.activations(
+            parts.model.module, first[:WATCHED_EXAMPLES])})
+        self.run.log("timings", {"step": position.step, "epoch": position.epoch,
+                                 "seconds": seconds, "images_per_second": seen / max(seconds, 1e-9)})
+        self._tell("epoch", {
+            "epoch": position.epoch, "lr": float(parts.optimizer.param_groups[0]["lr"]),
+            "train_loss": position.loss_sum / max(position.seen, 1),
+            "train_accuracy": position.right / max(position.seen, 1),
+            "validation_loss": validation.loss, "validation_accuracy": validation.accuracy,
+        })
+        last = position.epoch == parts.settings.epochs
+        improved = position.best_step == position.step
+        if last or improved or position.epoch % parts.settings.checkpoint_every == 0:
+            sums = (position.loss_sum, position.right, position.seen)
+            position.start_epoch()
+            self._save(validation.accuracy)
+            position.loss_sum, position.right, position.seen = sums
+
+    # ── beginning and end ──────────────────────────────────────────────────────────────────
+
+    def _start(self) -> None:
+        parts = self.parts
+        with threadpool_limits(limits=1):
+            before = evaluate(parts.model.module, parts.model.loss, parts.validation)
+        self._tell("start", {
+            "data": parts.data.name, "model": parts.settings.model,
+            "classes": list(parts.data.classes), "shape": list(parts.data.train.shape),
+            "sizes": {"train": len(parts.data.train), "validation": parts.validation.length,
+                      "test": parts.test.length},
+            "parameters": sum(p.size for p in parts.model.module.parameters()),
+            "loss_before_learning": before.loss, "loss_at_chance": parts.model.initial_loss,
+            "probabilistic": parts.model.probabilistic,
+        })
+
+    def _finish(self) -> Outcome:
+        """Load the best parameters and look at the test split, once."""
+        parts, position = self.parts, self.position
+        if looks(self.run) and position.finished:
+            return self._outcome("finished before", 0)
+        best = checkpoint.best(self.run.checkpoints)
+        load_parameters(parts.model.module, best.arrays)
+        if parts.average is not None:
+            parts.average.load_state_dict(join(best.state["average"], best.arrays))
+        with self._averaged():
+            test = evaluate(parts.model.module, parts.model.loss, parts.test)
+        count = record_look(self.run, best.step, test.accuracy, "end of training")
+        self._tell("end", {
+            "epoch": position.epoch, "best_step": best.step, "best_epoch": position.best_epoch,
+            "best_validation_accuracy": position.best_accuracy, "test_loss": test.loss,
+            "test_accuracy": test.accuracy, "test_standard_error": test.standard_error,
+            "looks": count, "stopped": "",
+        })
+        position.finished = True
+        outcome = self._outcome("", 0)
+        outcome.test = test
+        return outcome
+
+    def _outcome(self, stopped: str, exit_code: int) -> Outcome:
+        position = self.position
+        return Outcome(position.step, position.epoch, position.best_accuracy, stopped=stopped,
+                       exit_code=exit_code)
+
+    # ── saving and resuming ────────────────────────────────────────────────────────────────
+
+    def _save(self, score: float | None) -> None:
+        parts, position = self.parts, self.position
+        arrays = {f"model/{name}": np.asarray(value._value)
+                  for name, value in parts.model.module.state_dict().items()}
+        state: dict[str, Any] = {
+            "position": vars(position), "schedule": parts.schedule.state_dict(),
+            "loader": parts.train.state_dict(), "generator": random.default.state_dict(),
+            "settings": parts.settings.as_dict(), "fingerprint": parts.data.fingerprint,
+            "classes": list(parts.data.classes),
+        }
+        for name, part in self._stateful():
+            taken, state[name] = separate(part.state_dict(), name)
+            arrays |= taken
+        checkpoint.save(self.run.checkpoints, position.step, arrays, state, score=score)
+
+    def _stateful(self) -> list[tuple[str, Any]]:
+        """The parts of a run that hold arrays of their own."""
+        parts = self.parts
+        found = [("optimizer", parts.optimizer), ("normalize", parts.normalize)]
+        return [*found, ("average", parts.average)] if parts.average is not None else found
+
+    def resume(self, *, allow_data_change: bool = False) -> None:
+        """Go on from the newest whole checkpoint of the run folder.
+
+        Raises
+        ------
+        CheckpointError
+            If there is none, or it is of other data or another model.
+        """
+        parts = self.parts
+        saved = checkpoint.latest(self.run.checkpoints)
+        self._check_same(saved, allow_data_change)
+        state = saved.state
+        load_parameters(parts.model.module, saved.arrays)
+        for name, part in self._stateful():
+            part.load_state_dict(join(state[name], saved.arrays))
+        parts.schedule.load_state_dict(state["schedule"])
+        parts.train.load_state_dict(state["loader"])
+        random.default.load_state_dict(state["generator"])
+        self.position = Position(**state["position"])
+        self.run.rewind(saved.step)
+
+    def _check_same(self, saved: checkpoint.Checkpoint, allow_data_change: bool) -> None:
+        state, parts = saved.state, self.parts
+        if state.get("classes") != list(parts.data.classes):
+            raise CheckpointError(f"run {self.run.path}", got="a resume with other classes",
+                                  needs=f"the classes {', '.join(state.get('classes', []))}",
+                                  remedy="Resume with the data set of the run.")
+        if state.get("fingerprint") != parts.data.fingerprint and not allow_data_change:
+            raise CheckpointError(
+                f"run {self.run.path}", got="a resume with data that differ from the run's",
+                needs="the same files, byte for byte",
+                remedy="Restore the data, or accept the change with --allow-data-change.")
+
+    # ── small things ───────────────────────────────────────────────────────────────────────
+
+    def _tell(self, event: str, record: dict[str, Any]) -> None:
+        line = {"event": event, "step": self.position.step, **record}
+        self.run.log("metrics", line)
+        self.listen(event, line)
+
+    def _is_watched(self, step: int) -> bool:
+        every = max(1, self.parts.steps_per_epoch // OBSERVED_AN_EPOCH)
+        return step % every == 0
+
+    def _first_batch(self) -> Any:
+        batches = iter(self.parts.validation)
+        try:
+            yield next(batches)[0]
+        finally:
+            batches.close()
+
+    def _averaged(self) -> Any:
+        import contextlib
+
+        average = self.parts.average
+        return contextlib.nullcontext() if average is None else average.applied()
+
+    def _not_finite(self, loss: Any, value: float) -> BacklightError:
+        born = first_nonfinite(loss)
+        step = self.position.step + 1
+        return NonFiniteError(
+            f"step {step} (epoch {self.position.epoch + 1})", got=f"a loss of {value}",
+            needs="a finite loss", source=f"It began here: {born}." if born else "",
+            remedy=f"Lower --lr (now {self.parts.optimizer.param_groups[0]['lr']:g}) or set "
+            f"--clip 1. The last good checkpoint is in {self.run.checkpoints}.")
+
+
+def load_parameters(module: Any, arrays: dict[str, Any]) -> None:
+    """Put a checkpoint's parameters and buffers into a model; all or nothing."""
+    prefix = "model/"
+    module.load_state_dict({name[len(prefix):]: Tensor.share(value)
+                            for name, value in arrays.items() if name.startswith(prefix)})

@@ -1,0 +1,85 @@
+"""What a split says of a model: loss, accuracy, confusion matrix, probabilities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backlight.engine.mode import no_grad
+from backlight.engine.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One look at a split.
+
+    Attributes
+    ----------
+    loss : float
+        Mean loss an example.
+    scores : ndarray, shape (n, classes)
+        What the model answered, in the order of the split.
+    labels : ndarray, shape (n,)
+        The right classes.
+    """
+
+    loss: float
+    scores: Array
+    labels: Array
+
+    @property
+    def predicted(self) -> Array:
+        """The class with the highest score; a NaN counts as wrong, never as class 0."""
+        winners = self.scores.argmax(axis=1)
+        return np.where(np.isnan(self.scores).any(axis=1), -1, winners)
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of right answers, 0–1."""
+        return float((self.predicted == self.labels).mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the accuracy, √(p(1−p)/n)."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / len(self.labels))
+
+    def confusion(self) -> Array:
+        """How often class i (row) was answered as class j (column)."""
+        classes = self.scores.shape[1]
+        counts = np.zeros((classes, classes), np.int64)
+        answered = self.predicted
+        sound = answered >= 0
+        np.add.at(counts, (self.labels[sound], answered[sound]), 1)
+        return counts
+
+    def probabilities(self) -> Array:
+        """The scores as probabilities, by softmax in float64."""
+        shifted = self.scores.astype(np.float64)
+        shifted -= shifted.max(axis=1, keepdims=True)
+        powers = np.exp(shifted)
+        return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def evaluate(module: Any, loss: Any, batches: Iterable[tuple[Array, Array]]) -> Evaluation:
+    """Run a model over a split: evaluation mode, no gradients, batches in their order."""
+    was_training = module.training
+    module.eval()
+    total = 0.0
+    scores, labels = [], []
+    try:
+        with no_grad():
+            for inputs, right in batches:
+                answer = module(Tensor.share(inputs))
+                total += float(loss(answer, Tensor.share(right)).item()) * len(right)
+                scores.append(answer.numpy())
+                labels.append(right)
+    finally:
+        module.train(was_training)
+    every = np.concatenate(labels)
+    return Evaluation(total / len(every), np.concatenate(scores), every)

@@ -1,0 +1,135 @@
+"""`backlight check`: what it takes, what it prints, and with which code it exits."""
+
+import json
+import textwrap
+
+import pytest
+
+from backlight.cli.main import run
+
+GATE = '''
+import numpy as np
+import backlight as bl
+from backlight.gates.family import Elementwise
+from backlight.gates.gate import TABLE, Role
+
+class BadCube(Elementwise):
+    """x³ with a gradient that is {told}."""
+    role = Role.SCALER
+    formula = "x**3"
+    def forward(self, np, x):
+        return x * x * x
+    def backward(self, upstream, x, output):
+        return (upstream * 3 * x * x * {factor},)
+
+bad = BadCube()
+del TABLE["bad_cube"]
+
+def case():
+    return bad, np.array([1.0, 2.0])
+
+def function(x, y):
+    return (bl.exp(x) * y).sum()
+
+def model():
+    from backlight import nn
+    bl.manual_seed(0)
+    return nn.Linear(3, 2), (np.ones((2, 3)), np.array([0, 1])), nn.CrossEntropyLoss()
+
+def nothing():
+    return 3
+'''
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(factor="1", text=None):
+        path = tmp_path / "mine.py"
+        path.write_text(textwrap.dedent(text) if text is not None
+                        else GATE.format(factor=factor, told=factor))
+        return str(path)
+
+    return write
+
+
+def test_neuron(capsys):
+    assert run(["check", "sigmoid(a*x + b*y + c)", "a=1", "b=2", "c=-3", "x=-1", "y=3"]) == 0
+    shown = capsys.readouterr().out
+    assert "0.3149808" in shown
+    assert "-0.1049936" in shown
+    assert "5 happy" in shown
+
+
+@pytest.mark.parametrize("arguments", [
+    ["-x*y", "x=-2", "y=3"], ["sum((W@x)**2)", "W=[[1, 2], [3, 4]]", "x=[1, -1]", "--order", "2"],
+    ["max(x, 0)", "x=0"], ["sigmoid"], ["maximum"], ["svm", "--samples", "2"],
+    ["mlp", "--samples", "1", "--burn-in", "2", "--examples", "2"],
+    ["convnet", "--samples", "1", "--seed", "3"]])
+def test_right_gradients(arguments, capsys):
+    assert run(["check", *arguments]) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("factor", "named"), [
+    ("2", "twice too large"), ("-1", "the sign"), ("1.001", "a factor of 1.001"),
+    ("(1 + 1e-5)", "a factor of 1.00001")])
+def test_wrong_gradients(file, capsys, factor, named):
+    assert run(["check", file(factor) + ":case"]) == 1
+    shown = capsys.readouterr().out
+    assert "A gradient is wrong." in shown
+    assert named in shown
+
+
+def test_json(file, capsys):
+    assert run(["check", file("2") + ":case", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is False
+    assert told["rows"][0]["verdict"] == "wrong"
+    assert run(["check", "sigmoid", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "gates": {"sigmoid": []}}
+    assert run(["check", "log(x)", "x=0", "--json"]) == 0
+    json.loads(capsys.readouterr().out, parse_constant=lambda word: pytest.fail(word))
+
+
+def test_functions_and_models_of_a_file(file, capsys):
+    assert run(["check", file() + ":function", "x=[1, 2]", "y=3"]) == 0
+    assert "y" in capsys.readouterr().out
+    assert run(["check", file() + ":model"]) == 0
+    assert "weight" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    ([], "nothing to check"), (["sigmoif"], "Did you mean 'sigmoid'?"), (["x*z", "x=3"], "z"),
+    (["x*", "x=3"], "^ here"), (["x", "x=abc"], "input x"), (["2+3"], "without names"),
+    (["x", "x=1", "--order", "3"], "from 1 to 2"), (["mlp", "--samples", "0"], "--samples"),
+    (["--all-gates", "x"], "Leave one"), (["nowhere.py:f"], "no such file"),
+    (["x", "x=1", "--ordr", "2"], "--ordr")])
+def test_misuse(arguments, said, capsys):
+    assert run(["check", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(("name", "text", "said"), [
+    ("nothing", None, "(function, inputs)"), ("modle", None, "model"),
+    ("f", "1/0", "ZeroDivisionError"), ("f", "def (", "SyntaxError")])
+def test_misuse_of_a_file(file, capsys, name, text, said):
+    assert run(["check", f"{file(text=text)}:{name}"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_all_gates(capsys, monkeypatch):
+    """The whole table is checked in tests/gates; here, that a broken gate is told."""
+    from backlight.check import every_gate
+    from backlight.gates import find
+
+    gates = [find("add"), find("multiply")]
+    monkeypatch.setattr("backlight.gates.gates", lambda: iter(gates))
+    assert run(["check", "--all-gates"]) == 0
+    assert "2 of 2 gates keep" in capsys.readouterr().out
+    monkeypatch.setattr(find("multiply"), "backward", lambda u, x, y, o: (u * x, u * x),
+                        raising=False)
+    assert every_gate.check_gate("multiply")
+    assert run(["check", "--all-gates"]) == 1
+    assert "multiply" in capsys.readouterr().out
