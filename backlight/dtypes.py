@@ -51,7 +51,7 @@ def set_default_dtype(dtype: Any) -> None:
 
 def is_supported(dtype: DType) -> bool:
     """Whether tensors can have elements of this type."""
-    return dtype.kind in "bui" or dtype in (float32, float64)
+    return dtype.kind in "bui" or dtype.newbyteorder("=") in (float32, float64)
 
 
 def is_floating(dtype: DType) -> bool:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from backlight.check.gradient import gradcheck, gradgradcheck
-from backlight.check.numerical import error_by_step, evaluations_needed, numerical_gradient
+from backlight.check.numerical import (
+    Cost,
+    cost,
+    error_by_step,
+    evaluations_needed,
+    numerical_gradient,
+)
 from backlight.check.report import Report, Row
 from backlight.check.verdict import Verdict, judge, relative_error
 
-__all__ = ["Report", "Row", "Verdict", "error_by_step", "evaluations_needed", "gradcheck",
-           "gradgradcheck", "judge", "numerical_gradient", "relative_error"]
+__all__ = ["Cost", "Report", "Row", "Verdict", "cost", "error_by_step", "evaluations_needed",
+           "gradcheck", "gradgradcheck", "judge", "numerical_gradient", "relative_error"]

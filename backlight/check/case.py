@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from backlight import dtypes, philox
-from backlight.check.difference import Reading
+from backlight.check.difference import EPSILON, Reading
 from backlight.check.kink import Recorder
 from backlight.engine import random
 from backlight.engine.backward import propagate
@@ -72,18 +72,35 @@ class Case:
         several = found if isinstance(found, (tuple, list)) else (found,)
         return [one for one in several if isinstance(one, Tensor) and one.dtype.kind == "f"]
 
-    def gradients(self) -> dict[str, Array]:
-        """The analytic gradient of Σ weights·results by each leaf; zeros where none flows."""
+    def gradients(self, share: float = 1.0, stir: int = 0) -> dict[str, Array]:
+        """The analytic gradient of Σ share·weights·results by each leaf; zeros where none flows.
+
+        With `stir`, at inputs whose last digits are changed at random.
+        """
+        if stir:
+            return self._stirred(share, stir)
         outputs = self.results()
         wanted = list(self.leaves.values())
         pairs = [(output, weight) for output, weight in zip(outputs, self.weights, strict=True)
                  if output.requires_grad]
         found = propagate([output for output, _ in pairs],
-                          [Tensor.share(weight.astype(output.dtype)) for output, weight in pairs],
+                          [Tensor.share((share * weight).astype(output.dtype))
+                           for output, weight in pairs],
                           wanted)
         return {name: np.zeros(leaf.shape) if gradient is None
                 else np.asarray(gradient._value, np.float64)
                 for (name, leaf), gradient in zip(self.leaves.items(), found, strict=True)}
+
+    def _stirred(self, share: float, stir: int) -> dict[str, Array]:
+        before = [np.array(leaf._value) for leaf in self.leaves.values()]
+        for place, (leaf, value) in enumerate(zip(self.leaves.values(), before, strict=True)):
+            noise = philox.normal(stir, place, value.shape, np.float64)
+            leaf._value[...] = value * (1 + EPSILON * noise)
+        try:
+            return self.gradients(share)
+        finally:
+            for leaf, value in zip(self.leaves.values(), before, strict=True):
+                leaf._value[...] = value
 
     def read(self) -> Reading:
         """One evaluation's numbers in a row, with the winners of its gates."""

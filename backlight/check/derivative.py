@@ -10,7 +10,7 @@ from backlight import philox
 from backlight.check.case import Case, second_order
 from backlight.check.difference import Line, Prober
 from backlight.check.finding import SILENT, SMALL, Finding, case_of, tensors
-from backlight.check.gradient import Rule, compare, largest_of
+from backlight.check.gradient import Rule, compare, largest_of, rounding_of
 from backlight.check.verdict import HAPPY
 from backlight.engine.derivative import jvp
 from backlight.engine.tensor import Tensor
@@ -68,12 +68,12 @@ def forward_against_reverse(gate: Gate, sample: Sample) -> Iterator[Finding]:
 def _compared(gate: Gate, sample: Sample, case: Case, order: int, limit: int) -> Iterator[Finding]:
     analytic = case.gradients()
     prober = Prober(case.read, case.cotangent)
-    scale = max(map(largest_of, analytic.values()), default=0.0)
-    rule = Rule(scale, order=order)
+    residues = rounding_of(case, analytic)
     check = "first order" if order == 1 else "second order"
     for name, leaf in case.leaves.items():
         gradient = analytic[name]
         largest = largest_of(gradient)
+        rule = Rule(residues[name], order=order)
         order_of_visit = philox.permutation(1, leaf.size, leaf.size)[:limit]
         for flat in order_of_visit:
             place = tuple(int(i) for i in np.unravel_index(int(flat), leaf.shape))

@@ -22,7 +22,8 @@ Tolerances = tuple[float, float] | None
 
 MAX_EVALUATIONS = 2_000_000
 NOISY = 5e-4  # a mistake of 0.1% must not hide in the noise
-_RESIDUE = 1e-14
+_RESIDUE, _ROUNDING, _MARGIN = 1e-14, 1e-9, 16.0
+_TRUSTED = 5.0  # error bars away from the numerical slope, before it is believed
 _SMALL = 1e-6  # of the largest gradient of the tensor: below it, noise is no cause for doubt
 _PYTORCH_ONLY = ("check_sparse_nnz", "nondet_tol", "check_undefined_grad", "check_grad_dtypes",
                  "check_batched_grad", "check_batched_forward_grad", "check_forward_ad",
@@ -135,13 +136,13 @@ def check_case(case: Case, samples: int | None = None, *, eps: float | None = No
                             remedy="Check a sample of each parameter: samples=10.")
     gradients = case.gradients()
     prober = Prober(case.read, case.cotangent)
-    scale = max(map(largest_of, gradients.values()), default=0.0)
+    residues = rounding_of(case, gradients)
     sizes = {size for leaf in case.leaves.values() for size in leaf.shape}
     rows: list[Row] = []
     for name, leaf in case.leaves.items():
         analytic = gradients[name]
         places = _with_largest(chosen[name], analytic, samples)
-        rule = Rule(scale, eps, tolerances, order)
+        rule = Rule(residues[name], eps, tolerances, order)
         found = [_row(prober, name, leaf._value, place, analytic, rule) for place in places]
         if samples is not None and leaf.size > len(places):
             found.append(_along(prober, name, leaf._value, analytic, case.seed, rule))
@@ -152,17 +153,32 @@ def check_case(case: Case, samples: int | None = None, *, eps: float | None = No
 
 @dataclass(frozen=True)
 class Rule:
-    """How rows are judged: the largest gradient of the whole case, and what the caller wished."""
+    """How rows are judged: the rounding of the analytic gradient, and what the caller wished."""
 
-    scale: float
+    residue: float
     eps: float | None = None
     tolerances: Tolerances = None
     order: int = 1
 
-    @property
-    def residue(self) -> float:
-        """What is left of gradients that cancel: rounding of numbers of this scale."""
-        return _RESIDUE * self.scale
+
+def rounding_of(case: Case, gradients: dict[str, Array]) -> dict[str, float]:
+    """How far rounding in the backward pass may have moved each leaf's gradient.
+
+    A backward pass is linear in its upstream, so a third of the upstream gives a third of the
+    gradient, and rounds differently; so do inputs that differ in their last digits. What is left
+    where gradients cancel (by a bias in front of a batch norm, say) shows in the differences. A
+    mistake is the same in all.
+    """
+    scale = max(map(largest_of, gradients.values()), default=0.0)
+    others = [(part, case.gradients(1 / part, stir=part)) for part in (3, 7, 11)]
+    found = {}
+    for name, gradient in gradients.items():
+        with np.errstate(all="ignore"):
+            moved = _MARGIN * max(largest_of(gradient - part * other[name])
+                                  for part, other in others)
+        # More than this is no rounding: the rule is not linear, and gets no benefit from it.
+        found[name] = max(_RESIDUE * scale, moved if moved <= _ROUNDING * scale else 0.0)
+    return found
 
 
 def _row(prober: Prober, name: str, array: Array, place: tuple[int, ...], analytic: Array,
@@ -219,9 +235,11 @@ def _verdict(analytic: float, slope: Slope, largest: float, rule: Rule) -> Verdi
         return Verdict.WRONG
     size = max(abs(analytic), abs(slope.value))
     beyond = max(0.0, abs(analytic - slope.value) - slope.noise - rule.residue)
-    if beyond == 0 and slope.noise > NOISY * size and abs(analytic) > rule.residue \
-            and slope.noise > _SMALL * largest:
-        return Verdict.NOT_CHECKED
+    doubtful = abs(analytic - slope.value) <= _TRUSTED * slope.noise
+    if doubtful and slope.noise > NOISY * size:
+        nothing = abs(analytic) <= rule.residue or slope.noise <= _SMALL * largest
+        if beyond > 0 or not nothing:
+            return Verdict.NOT_CHECKED
     # Beside a number a million times larger, rounding in the rule itself is no mistake.
     floor = largest * EPSILON / HAPPY * 100
     return judge(beyond / max(size, floor) if beyond else 0.0, order=rule.order)

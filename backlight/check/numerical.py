@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +20,13 @@ _EVALUATIONS = {"centred": 2, "forward": 1}
 _ORDERS = {"centred": 2, "forward": 1}
 
 
+MOST_EVALUATIONS = 2_000_000
+"""More than these are refused unless asked for: a function of a millisecond would take an hour."""
+
+
 def numerical_gradient(f: Callable[[Any], Any], x: Any, h: float | None = None,
-                       method: Method = "centred", *, upstream: Any = None) -> Array:
+                       method: Method = "centred", *, upstream: Any = None,
+                       most: int = MOST_EVALUATIONS) -> Array:
     """The gradient of f at x by differences: (f(x+h) − f(x−h)) / 2h, number by number.
 
     Parameters
@@ -38,6 +45,8 @@ def numerical_gradient(f: Callable[[Any], Any], x: Any, h: float | None = None,
         Centred is wrong by h², one-sided by h; one-sided needs half the evaluations.
     upstream : array_like, optional
         Weights of the results, where f has many: the gradient of Σ upstream·f(x).
+    most : int
+        Evaluations that are borne; `cost` says how many there will be, and how long they take.
 
     Returns
     -------
@@ -47,7 +56,7 @@ def numerical_gradient(f: Callable[[Any], Any], x: Any, h: float | None = None,
     Raises
     ------
     ArgumentError
-        If the method is unknown or h is not positive.
+        If the method is unknown, h is not positive, or it takes more than `most` evaluations.
     ShapeError
         If f has many results and there is no `upstream`.
     DTypeError
@@ -67,6 +76,7 @@ def numerical_gradient(f: Callable[[Any], Any], x: Any, h: float | None = None,
         raise ArgumentError("numerical_gradient", got=f"h={h}", needs="a step above 0",
                             remedy="Leave h out for a good one.")
     argument, array = _writable(x)
+    _bearable(evaluations_needed(array.size, method), most)
     weights = None if upstream is None else np.asarray(upstream, np.float64)
     gradient = np.zeros(array.shape)
     here = _number(f(argument), weights) if method == "forward" else 0.0
@@ -95,6 +105,35 @@ def evaluations_needed(size: int, method: Method = "centred") -> int:
     (30731, 61460)
     """
     return size + 1 if method == "forward" else 2 * size
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a numerical gradient takes; printed, one line."""
+
+    evaluations: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """61,460 evaluations, about 12 s."""
+        return f"{self.evaluations:,} evaluations, about {self.seconds:.3g} s"
+
+
+def cost(f: Callable[[Any], Any], x: Any, method: Method = "centred") -> Cost:
+    """How many evaluations of f `numerical_gradient` takes, and about how many seconds.
+
+    f is evaluated once and timed.
+
+    Examples
+    --------
+    >>> cost(lambda weights: (weights * weights).sum(), np.zeros((10, 3073)), "forward").evaluations
+    30731
+    """
+    argument, array = _writable(x)
+    count = evaluations_needed(array.size, method)
+    started = time.perf_counter()
+    f(argument)
+    return Cost(count, count * (time.perf_counter() - started))
 
 
 def good_step(x: Any, method: Method = "centred") -> float:
@@ -139,6 +178,13 @@ def error_by_step(f: Callable[[Any], Any], x: Any, derivative: float,
         slope = float(numerical_gradient(f, np.array(x, np.float64), step, method))
         curve.append((step, relative_error(slope, derivative)))
     return curve
+
+
+def _bearable(count: int, most: int) -> None:
+    if count > most:
+        raise ArgumentError(
+            "numerical_gradient", got=f"{count:,} evaluations to make", needs=f"at most {most:,}",
+            remedy=f"Check a sample with gradcheck(f, x, samples=10), or pass most={count}.")
 
 
 def _writable(x: Any) -> tuple[Any, Array]:

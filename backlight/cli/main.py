@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "backlight.cli.check:check",
     "summary": "backlight.cli.summary:summary",
     "report": "backlight.cli.report:report",
+    "reference": "backlight.cli.reference:reference",
     "env": "backlight.cli.env:env",
 }
 """What each command runs; its file is imported only when it is called."""

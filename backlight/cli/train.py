@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from backlight.errors import CheckpointError, UsageError
+from backlight.errors import CheckpointError, NonFiniteError, UsageError
 from backlight.train.settings import Settings
 from backlight.train.sources import gather
 
@@ -21,12 +21,14 @@ def train(**given: Any) -> int:
     """
     out, resume, config = (given.pop(name, None) for name in ("out", "resume", "config"))
     quiet, json = given.pop("quiet", False), given.pop("json", False)
-    allow, page = given.pop("allow_data_change", False), given.pop("report", True)
+    page = given.pop("report", True)
+    lenience = {name: given.pop(name, False) for name in ("allow_data_change", "force", "strict")}
     flags = {name: value for name, value in given.items() if value is not None}
 
     from backlight.train.display import make
     from backlight.train.loop import Trainer
     from backlight.train.pipeline import build
+    from backlight.train.report import write_report
     from backlight.train.run import Run
 
     if resume is not None and out is not None:
@@ -41,19 +43,30 @@ def train(**given: Any) -> int:
         run = Run.create(out, parts.settings)
     display = make(run, parts, quiet=quiet, json=json)
     trainer = Trainer(parts, run, display.tell)
-    if resume is not None:
-        trainer.resume(allow_data_change=allow)
-        if settings.epochs is not None and trainer.position.epoch >= settings.epochs and \
-                trainer.position.finished:
-            raise UsageError(f"run {run.path}", got="a resume of a finished run",
-                             needs="epochs that are still to come",
-                             remedy=f"Use --epochs with more than {trainer.position.epoch}.")
-    with display:
-        outcome = trainer.fit()
-    if page:
-        _write_page(trainer, outcome)
+    with run.writing():
+        if resume is not None:
+            trainer.resume(**lenience)
+            _check_unfinished(trainer)
+            run.record(parts.settings)
+        try:
+            with display:
+                outcome = trainer.fit()
+        except NonFiniteError:
+            if page:  # the curves show how it came to this
+                write_report(run)
+            raise
+        if page:
+            _write_page(trainer, outcome)
     display.close(outcome)
     return outcome.exit_code
+
+
+def _check_unfinished(trainer: Any) -> None:
+    position, epochs = trainer.position, trainer.parts.settings.epochs
+    if position.finished and position.epoch >= epochs:
+        raise UsageError(f"run {trainer.run.path}", got="a resume of a finished run",
+                         needs="epochs that are still to come",
+                         remedy=f"Use --epochs with more than {position.epoch}.")
 
 
 def _write_page(trainer: Any, outcome: Any) -> None:
@@ -78,7 +91,7 @@ def _check_unchanged(recorded: dict[str, Any], settings: Settings, path: Path) -
     now = settings.as_dict()
     free = {"epochs", "checkpoint_every", "data_dir"}
     differences = [
-        f"{name.replace('_', '-')} {recorded.get(name)} → {now.get(name)}"
+        f"{name.replace('_', '-')} {_plain(recorded.get(name))} → {_plain(now.get(name))}"
         for name in sorted(set(recorded) | set(now))
         if name not in free and _plain(recorded.get(name)) != _plain(now.get(name))]
     if differences:
@@ -115,6 +128,10 @@ def _signature() -> inspect.Signature:
         ("report", Annotated[bool, Parameter(help="write report.html")], True),
         ("allow_data_change", Annotated[bool, Parameter(
             negative="", help="resume although the data have changed")], False),
+        ("force", Annotated[bool, Parameter(
+            negative="", help="resume from numbers that are NaN or infinite")], False),
+        ("strict", Annotated[bool, Parameter(
+            negative="", help="resume from the newest checkpoint or not at all")], False),
     ]
     train.__annotations__ = {name: kind for name, kind, _ in flags}
     return inspect.Signature([

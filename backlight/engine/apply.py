@@ -11,8 +11,9 @@ import numpy as np
 
 from backlight import dtypes
 from backlight.engine.mode import clock, mode
-from backlight.errors import BacklightError, DTypeError, ShapeError
+from backlight.errors import BacklightError, DTypeError
 from backlight.gates.gate import Gate, Role
+from backlight.gates.refusal import MISTAKES, explained
 from backlight.quiet import restore, silence
 
 if TYPE_CHECKING:
@@ -39,21 +40,26 @@ def run(kind: type[Tensor], gate: Gate, inputs: Any, attributes: dict[str, Any])
     for x in inputs:
         if isinstance(x, kind):
             values.append(x._value)
-            if x.requires_grad:
+            if x._wanted:
                 wanted = True
         elif type(x) in _NUMBERS:
             values.append(x)
+        elif getattr(x, "executor_rank", 0) > kind.executor_rank:
+            return x.apply_gate(gate, inputs, attributes)  # type: ignore[no-any-return]
         else:
             values.append(dtypes.as_array(x, subject=f"gate {gate.name}"))
             foreign = True
     if foreign:  # lists and arrays of other kinds: the backward rule meets them converted too
+        if wanted and mode.recording:  # their owner may write into them before backward
+            values = [np.array(value) if value is x and isinstance(x, np.ndarray) else value
+                      for x, value in zip(inputs, values, strict=True)]
         inputs = tuple(x if isinstance(x, kind) else value
                        for x, value in zip(inputs, values, strict=True))
     token = silence()
     try:
         output = gate.forward(np, *values, **attributes)
-    except (ValueError, TypeError, IndexError, AttributeError) as problem:
-        raise _explained(gate, inputs, values, attributes, problem) from (
+    except MISTAKES as problem:
+        raise explained(gate, values, attributes, problem, provenance(inputs)) from (
             None if isinstance(problem, BacklightError) else problem)
     finally:
         restore(token)
@@ -67,7 +73,7 @@ def run(kind: type[Tensor], gate: Gate, inputs: Any, attributes: dict[str, Any])
 
     made = kind.__new__(kind)
     made._value = output
-    made.grad = None
+    made._grad = None
     made._changed = 0
     made._notes = None
     made._base = None
@@ -75,13 +81,13 @@ def run(kind: type[Tensor], gate: Gate, inputs: Any, attributes: dict[str, Any])
         base = inputs[0]._base
         made._base = inputs[0] if base is None else base
     if wanted and mode.recording and gate.role not in _SILENT and output.dtype.kind == "f":
-        made.requires_grad = True
+        made._wanted = True
         made._gate = gate
         made._inputs = inputs
         made._attributes = attributes
         made._order = next(clock)
     else:
-        made.requires_grad = False
+        made._wanted = False
         made._gate = None
         made._inputs = None
         made._attributes = attributes
@@ -135,33 +141,6 @@ def _settle(gate: Gate, values: list[Any], attributes: dict[str, Any], output: A
     return output
 
 
-def _explained(
-    gate: Gate, inputs: Any, values: list[Any], attributes: dict[str, Any], problem: Exception
-) -> Exception:
-    """The error to show: the gate's own, its shape rule's, or NumPy's in our words."""
-    source = provenance(inputs)
-    if isinstance(problem, BacklightError):
-        return _with_source(problem, source)
-    known = [None if value is None else np.shape(value) for value in values]
-    try:
-        gate.shape(*known, **attributes)
-    except BacklightError as refusal:
-        return _with_source(refusal, source)
-    except (ValueError, TypeError, IndexError):
-        pass
-    got = ", ".join("nothing" if value is None else f"{np.shape(value)} {kind_of(value)}"
-                    for value in values)
-    error = DTypeError if isinstance(problem, TypeError) else ShapeError
-    return error(f"gate {gate.name}", got=f"{got} and {attributes or 'no settings'}; {problem}",
-                 needs=f"inputs of {gate.formula}", source=source,
-                 remedy="Check the shapes and types of what is passed in.")
-
-
-def kind_of(value: Any) -> str:
-    """The element type of an array, or the type of a Python number."""
-    return str(value.dtype) if hasattr(value, "dtype") else type(value).__name__
-
-
 def provenance(inputs: Any) -> str:
     """A sentence on which layers made the inputs, if any layer did."""
     for x in inputs:
@@ -169,7 +148,3 @@ def provenance(inputs: Any) -> str:
         if origin:
             return f"The input came from {origin}."
     return ""
-
-
-def _with_source(error: BacklightError, source: str) -> BacklightError:
-    return error if error.source or not source else error.within(error.subject, source)

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from backlight.engine.mode import changes, mode
+from backlight.engine.mode import changes, enable_grad, mode
 from backlight.engine.tensor import Tensor, as_tensor
 from backlight.errors import DTypeError, GateError, GraphError, ShapeError
+from backlight.gates.arithmetic import identity
 from backlight.gates.gate import TABLE
 
 
@@ -29,15 +30,23 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
     # Whatever asks for a gradient leads to a leaf that does, so that every gate is useful here.
     found = _walk([output], [gradient], kept, ordered, seen, retain_graph or create_graph,
                   create_graph)
+    given = {id(getattr(gradient, "_value", gradient))}
     for node, value in zip(kept, found, strict=True):
         if value is None:
             continue
-        if node.grad is None:
-            node.grad = value
-        elif create_graph:
-            node.grad = node.grad + value
-        else:
-            node.grad = Tensor.share(node.grad._value + value._value)
+        if node._grad is not None:
+            node._grad = node._grad + value if create_graph else Tensor.share(
+                node._grad._value + value._value)
+            continue
+        # One array may have arrived at two leaves: each owns its gradient and may change it.
+        if id(value._value) in given or getattr(value._value, "base", None) is not None:
+            if create_graph:
+                with enable_grad():
+                    value = identity(value)
+                value._base = None
+            value._value = np.array(value._value)
+        given.add(id(value._value))
+        node._grad = value
 
 
 def propagate(
@@ -55,11 +64,12 @@ def propagate(
     retain_graph : bool
         Keep the history for another pass.
     create_graph : bool
-        Run the rules on tensors, so that the gradients are differentiable.
+        Run the rules on tensors, so that the gradients are differentiable; the history is kept.
     """
     ordered, _ = _history(outputs)
     useful = _useful(ordered, {id(target) for target in targets})
-    return _walk(outputs, upstreams, targets, ordered, useful, retain_graph, create_graph)
+    return _walk(outputs, upstreams, targets, ordered, useful, retain_graph or create_graph,
+                 create_graph)
 
 
 def _walk(outputs: Sequence[Tensor], upstreams: Sequence[Any], targets: Sequence[Tensor],
@@ -152,7 +162,7 @@ def _history(outputs: Sequence[Tensor]) -> tuple[list[Tensor], set[int]]:
         if inputs is None:
             continue
         for x in inputs:
-            if isinstance(x, Tensor) and x.requires_grad:
+            if isinstance(x, Tensor) and x._wanted:
                 key = id(x)
                 if key not in seen:
                     seen.add(key)
@@ -193,7 +203,9 @@ def _seed(output: Tensor, upstream: Any, create_graph: bool) -> Any:
         if isinstance(upstream, Tensor) and create_graph:
             pass
         else:
-            upstream = as_tensor(upstream)._value
+            # A Python number has no type of its own: 0.1 keeps its digits in a float64 circuit.
+            kind = None if hasattr(upstream, "dtype") else output.dtype
+            upstream = as_tensor(upstream, kind)._value
         if upstream.dtype.kind not in "fiub":
             raise DTypeError(output._title(), got=f"an upstream gradient of {upstream.dtype}",
                              needs="numbers", remedy="Pass floats.")

@@ -6,16 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
-import psutil
 
 from backlight import dtypes
 from backlight.engine import random
+from backlight.engine.memory import affordable
 from backlight.engine.tensor import Tensor, as_tensor
 from backlight.errors import ArgumentError, DTypeError
 from backlight.shapes import Shape, whole
-
-_ASK = 2**30
-"""Bytes from which the machine's memory is compared before NumPy is asked."""
 
 
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -80,7 +77,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool =
     if number.ndim:
         raise ArgumentError("full", got=f"fill_value of shape {number.shape}", needs="one number",
                             remedy="Use tensor(…) for several numbers, or expand them.")
-    _affordable("full", shape, number.dtype)
+    affordable("full", shape, number.dtype)
     # np.zeros hands out untouched pages: a large tensor of zeros costs nothing until written.
     array = np.zeros(shape, number.dtype) if not number else np.full(shape, number, number.dtype)
     return _leaf(array, requires_grad)
@@ -133,7 +130,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None,
     fractional = any(isinstance(one, float) or getattr(one, "dtype", np.dtype(int)).kind == "f"
                      for one in (first, last, step))
     chosen = dtype or (dtypes.get_default_dtype() if fractional else dtypes.int64)
-    _affordable("arange", (max(0, math.ceil((last - first) / step)),), np.dtype(chosen))
+    affordable("arange", (max(0, math.ceil((last - first) / step)),), np.dtype(chosen))
     return _leaf(np.arange(first, last, step).astype(chosen), requires_grad)
 
 
@@ -148,7 +145,7 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None,
     """
     count = whole("linspace", "steps", steps, 0)
     chosen = np.dtype(dtype or dtypes.get_default_dtype())
-    _affordable("linspace", (count,), chosen)
+    affordable("linspace", (count,), chosen)
     return _leaf(np.linspace(start, end, count).astype(chosen), requires_grad)
 
 
@@ -163,7 +160,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
     rows = whole("eye", "n", n, 0)
     columns = rows if m is None else whole("eye", "m", m, 0)
     chosen = np.dtype(dtype or dtypes.get_default_dtype())
-    _affordable("eye", (rows, columns), chosen)
+    affordable("eye", (rows, columns), chosen)
     return _leaf(np.eye(rows, columns, dtype=chosen), requires_grad)
 
 
@@ -203,7 +200,7 @@ def randperm(n: int, *, generator: random.Generator | None = None) -> Tensor:
     [0, 1, 2, 3]
     """
     count = whole("randperm", "n", n, 0)
-    _affordable("randperm", (count,), dtypes.int64)
+    affordable("randperm", (count,), dtypes.int64)
     return _leaf((generator or random.default).permutation(count), requires_grad=False)
 
 
@@ -213,26 +210,13 @@ def _random(subject: str, size: tuple[Any, ...], dtype: Any) -> tuple[Shape, np.
     if chosen not in (dtypes.float32, dtypes.float64):
         raise DTypeError(subject, got=f"dtype={chosen}", needs="float32 or float64",
                          remedy="Draw floats, then convert them with .to(dtype).")
-    _affordable(subject, shape, chosen)
+    affordable(subject, shape, chosen)
     return shape, chosen
 
 
 def _shape(subject: str, size: tuple[Any, ...]) -> Shape:
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     return tuple(whole(subject, "size", one, 0) for one in given)
-
-
-def _affordable(subject: str, shape: Shape, dtype: np.dtype[Any]) -> None:
-    """Refuse what this machine cannot hold before the system starts to end processes."""
-    needed = math.prod(shape) * dtype.itemsize
-    if needed < _ASK:
-        return
-    there = psutil.virtual_memory().total
-    if needed > there:
-        raise ArgumentError(
-            subject, got=f"shape {shape} of {dtype}, which takes {needed:,} bytes",
-            needs=f"what fits the {there:,} bytes of memory of this machine",
-            remedy="Make it smaller, or work on it in parts.")
 
 
 def _leaf(array: Any, requires_grad: bool) -> Tensor:

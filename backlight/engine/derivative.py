@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from backlight.engine.backward import propagate
-from backlight.engine.mode import enable_grad
+from backlight.engine.backward import _history, propagate
+from backlight.engine.memory import affordable
+from backlight.engine.mode import enable_grad, mode
 from backlight.engine.tensor import Tensor, as_tensor
 from backlight.errors import DTypeError, GraphError, ShapeError
 from backlight.gates.arithmetic import identity
@@ -52,6 +53,12 @@ def grad(function: Any, inputs: Any = None, upstream: Any = None, *, argnums: Pl
         if not wanted or not all(isinstance(x, Tensor) for x in wanted):
             raise GraphError("grad", got="a value but no tensors to differentiate by",
                              needs="grad(output, inputs)", remedy="Pass the inputs as tensors.")
+        for x in wanted:
+            if not x._wanted:
+                raise GraphError(
+                    "grad", got=f"{x._title()} to differentiate by, without requires_grad",
+                    needs="tensors that gates remember",
+                    remedy="Set requires_grad=True before computing the output.")
         keep = create_graph if retain_graph is None else retain_graph
         found = propagate([function], [upstream], wanted, create_graph=create_graph,
                           retain_graph=keep)
@@ -75,9 +82,11 @@ def value_and_grad(function: Callable[..., Any], argnums: Places = 0) -> Callabl
     """
 
     def both(*arguments: Any, **named: Any) -> Any:
-        places, handles, outer = _handles(arguments, argnums)
+        places, handles = _handles(arguments, argnums)
+        recording = mode.recording
         with enable_grad():
             output = _scalar(function(*_place(arguments, places, handles), **named), function)
+            outer = recording and _more([output], handles)
             found = _gradients([output], [None], handles, create_graph=outer)
         single = isinstance(argnums, int)
         return (output if outer else output.detach()), (found[0] if single else tuple(found))
@@ -94,16 +103,18 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Tensor, Callable[[
     >>> pull([1.0, 10.0])[0].tolist()
     [2.0, 40.0]
     """
-    places, handles, outer = _handles(primals, tuple(range(len(primals))))
+    places, handles = _handles(primals, tuple(range(len(primals))))
+    recording = mode.recording
     with enable_grad():
-        output = function(*_place(primals, places, handles))
+        output = _tensor(function(*_place(primals, places, handles)), function)
+    outer = recording and _more([output], handles)
 
     def pull(upstream: Any) -> tuple[Tensor, ...]:
         create = outer or (isinstance(upstream, Tensor) and upstream.requires_grad)
         with enable_grad():
             return tuple(_gradients([output], [upstream], handles, create_graph=create))
 
-    return output, pull
+    return (output if outer else output.detach()), pull
 
 
 def jvp(function: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Tensor, Tensor]:
@@ -123,15 +134,17 @@ def jvp(function: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Tens
     >>> value.tolist(), change.tolist()
     ([9.0], [6.0])
     """
-    places, handles, outer = _handles(primals, tuple(range(len(primals))))
-    directions = [as_tensor(t).to(h.dtype) for t, h in zip(tangents, handles, strict=True)]
+    places, handles = _handles(primals, tuple(range(len(primals))))
+    recording = mode.recording
+    directions = [as_tensor(t, h.dtype) for t, h in zip(tangents, handles, strict=True)]
     for direction, handle in zip(directions, handles, strict=True):
         if direction.shape != handle.shape:
             raise ShapeError("jvp", got=f"a tangent of shape {direction.shape}",
                              needs=f"the argument's shape {handle.shape}",
                              remedy="Pass one tangent number an element.")
     with enable_grad():
-        output = function(*_place(primals, places, handles))
+        output = _tensor(function(*_place(primals, places, handles)), function)
+        outer = recording and _more([output, *directions], handles)
         if not output.requires_grad:
             return output, Tensor.share(np.zeros(output.shape, output.dtype))
         upstream = Tensor(np.zeros(output.shape, output.dtype), requires_grad=True)
@@ -151,14 +164,23 @@ def jacobian(function: Callable[..., Any], x: Any) -> Tensor:
 
     Entry [i, j] is ∂fᵢ/∂xⱼ: outputs first, as in the numerator of the derivative.
 
+    Raises
+    ------
+    ArgumentError
+        If it does not fit the memory of this machine; `vjp` and `jvp` multiply by it unformed.
+
     Examples
     --------
     >>> jacobian(lambda x: x * x, [1.0, 2.0]).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    _, (handle,), outer = _handles((x,), (0,))
+    _, (handle,) = _handles((x,), (0,))
+    recording = mode.recording
     with enable_grad():
-        output = function(handle)
+        output = _tensor(function(handle), function)
+        outer = recording and _more([output], [handle])
+        affordable("jacobian", output.shape + handle.shape, handle.dtype,
+                   "Multiply by it without forming it: vjp(f, x), jvp(f, x, v), or hvp.")
         if not output.requires_grad:
             return Tensor.share(np.zeros(output.shape + handle.shape, handle.dtype))
         rows = []
@@ -195,21 +217,22 @@ def hvp(function: Callable[..., Any], x: Any, v: Any) -> Tensor:
     >>> hvp(lambda x: (x * x * x).sum(), [1.0, 2.0], [1.0, 1.0]).tolist()
     [6.0, 12.0]
     """
-    _, (handle,), outer = _handles((x,), (0,))
-    direction = as_tensor(v).to(handle.dtype)
+    _, (handle,) = _handles((x,), (0,))
+    direction = as_tensor(v, handle.dtype)
+    recording = mode.recording
     with enable_grad():
         output = _scalar(function(handle), function)
+        outer = recording and _more([output, direction], [handle])
         slope = _gradients([output], [None], [handle], create_graph=True)[0]
         if not slope.requires_grad:
             return Tensor.share(np.zeros(handle.shape, handle.dtype))
         return _gradients([slope], [direction], [handle], create_graph=outer)[0]
 
 
-def _handles(arguments: Sequence[Any], argnums: Places) -> tuple[list[int], list[Tensor], bool]:
-    """Fresh wires for the arguments to differentiate by, and whether an outer pass wants them."""
+def _handles(arguments: Sequence[Any], argnums: Places) -> tuple[list[int], list[Tensor]]:
+    """Fresh wires for the arguments to differentiate by, and their places."""
     places = [argnums] if isinstance(argnums, int) else list(argnums)
     handles = []
-    outer = False
     for place in places:
         x = as_tensor(arguments[place])
         if x.dtype.kind != "f":
@@ -220,12 +243,22 @@ def _handles(arguments: Sequence[Any], argnums: Places) -> tuple[list[int], list
                                  needs="float32 or float64 to differentiate by",
                                  remedy="Convert it first, for example with .float().")
         if x.requires_grad:
-            outer = True
             with enable_grad():
                 handles.append(identity(x))
         else:
             handles.append(Tensor.share(x._value).requires_grad_())
-    return places, handles, outer
+    return places, handles
+
+
+def _more(outputs: Sequence[Tensor], handles: Sequence[Tensor]) -> bool:
+    """Whether a pass outside of this one may ask by what else the outputs were made from.
+
+    A function may use tensors that are not its arguments: parameters of a model, or the argument
+    of a function around it. Then its gradient is a function of them, and must remember how.
+    """
+    known = {id(handle) for handle in handles if handle._gate is None}
+    return any(node._wanted and node._gate is None and id(node) not in known
+               for node in _history(outputs)[0])
 
 
 def _place(arguments: Sequence[Any], places: list[int], handles: list[Tensor]) -> list[Any]:
@@ -241,6 +274,15 @@ def _gradients(outputs: list[Tensor], upstreams: list[Any], handles: list[Tensor
         return [_or_zero(None, handle) for handle in handles]
     found = propagate(outputs, upstreams, handles, create_graph=create_graph, retain_graph=True)
     return [_or_zero(g, handle) for g, handle in zip(found, handles, strict=True)]
+
+
+def _tensor(output: Any, function: Any) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise GraphError(
+            f"the derivative of {getattr(function, '__name__', 'a function')}",
+            got=f"a result that is a {type(output).__name__}", needs="one tensor",
+            remedy="Compute the result with gates; join several with stack or concatenate.")
+    return output
 
 
 def _scalar(output: Any, function: Any) -> Tensor:

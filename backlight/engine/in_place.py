@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from backlight import dtypes
 from backlight.engine.mode import changes, clock, mode
-from backlight.errors import GraphError, ShapeError
+from backlight.errors import DTypeError, GraphError, RangeError, ShapeError
 from backlight.gates.arithmetic import add, divide, multiply, subtract
 from backlight.gates.gate import Gate
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from backlight.engine.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+
+
+_one_at_a_time = threading.Lock()
 
 
 class InPlace:
@@ -37,18 +41,21 @@ class InPlace:
                 self._title(), got=f"{action} while gates remember", needs="a block of no_grad()",
                 remedy="Write `with backlight.no_grad(): …`, or make a new tensor instead.")
         if not isinstance(self._value, np.ndarray) or not self._value.flags.writeable:
-            self._value = np.array(self._value)
+            self._value = np.array(self._value)  # memory of its own from now on
+            self._base = None
         self.stamp()
         return self._value
 
     def stamp(self) -> None:
         """Note that the numbers change now; whoever writes into them says so by this."""
         owner: Any = self if self._base is None else self._base
-        owner._changed = changes.last = next(clock)
+        with _one_at_a_time:
+            owner._changed = changes.last = next(clock)
 
     def copy_(self, source: Any) -> Self:
         """Replace the numbers by those of `source`, which broadcasts; the type stays."""
-        value = dtypes.as_array(_plain(source))
+        self._keep_gradients("copy_", source)
+        value = self._numbers(source)
         try:
             broadcast = np.broadcast_to(value, self.shape)
         except ValueError:
@@ -71,9 +78,20 @@ class InPlace:
         return self.copy_(0)
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        self._keep_gradients("an assignment to elements", value)
         array = self._writable("an assignment to elements")
         places = tuple(_plain(k) for k in key) if isinstance(key, tuple) else _plain(key)
-        array[places] = _plain(value)
+        numbers = self._numbers(value)
+        try:
+            array[places] = numbers
+        except IndexError as problem:
+            raise RangeError(self._title(), got=f"the index {key!r} ({problem})",
+                             needs=f"an index into shape {self.shape}",
+                             remedy="Index places that it has.") from None
+        except ValueError as problem:
+            raise ShapeError(self._title(), got=f"numbers of shape {numbers.shape} ({problem})",
+                             needs="numbers that fill the places or stretch to them",
+                             remedy="Reshape them first.") from None
 
     def _in_place(self, gate: Gate, other: Any) -> Self:
         """`x op= y`: changes a leaf under no_grad, else makes a new tensor."""
@@ -86,8 +104,27 @@ class InPlace:
             raise ShapeError(self._title(), got=f"an in-place {gate.name} with shape "
                              f"{np.shape(_plain(other))}", needs=f"a result of {self.shape}",
                              remedy=f"Write x = x {gate.formula[2:3]} y instead.")
+        if not np.can_cast(result.dtype, array.dtype, "same_kind"):
+            raise DTypeError(self._title(), got=f"an in-place {gate.name} that gives "
+                             f"{result.dtype}", needs=f"numbers of its type {array.dtype}",
+                             remedy="Convert it first, for example with .float().")
         array[...] = result
         return self
+
+    def _numbers(self, source: Any) -> Array:
+        """`source` as an array; Python numbers take the type of this tensor unrounded."""
+        plain = _plain(source)
+        return dtypes.as_array(plain, None if hasattr(plain, "dtype") else self._value.dtype,
+                               self._title())
+
+    def _keep_gradients(self, action: str, source: Any) -> None:
+        """Refuse to take over numbers without the gradient that they ask for."""
+        if mode.recording and getattr(source, "requires_grad", False):
+            raise GraphError(
+                self._title(), got=f"{action} with a value that requires a gradient, which the "
+                "numbers alone would lose", needs="numbers without history, or no_grad()",
+                remedy="Detach the value, or build the result with where, concatenate or "
+                "scatter_add.")
 
     def __iadd__(self, other: Any) -> Self:
         return self._in_place(add, other)

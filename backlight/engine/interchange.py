@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import Any
 
 import numpy as np
 
 from backlight.errors import DTypeError, GraphError, ShapeError
-from backlight.gates.gate import TABLE
-
-if TYPE_CHECKING:
-    pass
+from backlight.gates.gate import TABLE, Gate
 
 Array = np.ndarray[Any, Any]
 _UFUNCS = {"true_divide": "divide", "float_power": "power", "fabs": "absolute"}
 """NumPy's functions whose gate has another name."""
+_FACTS = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
+          np.min_scalar_type, np.array_repr, np.array_str, np.array2string, np.may_share_memory,
+          np.shares_memory}
+"""NumPy's functions that say something about an array, and have no gradient to lose."""
+_ARGUMENTS = {"ddof": "correction", "k": "diagonal", "a_min": "low", "a_max": "high",
+              "min": "low", "max": "high", "newshape": "shape", "pad_width": "widths",
+              "constant_values": "value"}
+"""NumPy's arguments whose gate calls them otherwise."""
+_OTHERS = {"take": {"axis"}, "pad": {"mode"}}
+"""NumPy's arguments that its functions take to be something else where they are left out."""
+_JOINED = {"concatenate": ("axis",), "where": (), "dot": ()}
+"""NumPy's functions written in C, which do not tell their arguments: those after the arrays."""
 
 
 class Interchange:
@@ -62,22 +72,21 @@ class Interchange:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         """NumPy's elementwise functions applied to tensors are the gates of the same name."""
         gate = TABLE.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
-        if gate is None or method != "__call__" or settings:
-            raise DTypeError(
-                f"numpy.{ufunc.__name__}", got=f"a tensor ({method} {settings or ''})".rstrip(),
-                needs="a function that is also a gate",
-                remedy="Use tensor.detach().numpy(), or write it with backlight functions.")
-        return gate(*inputs)
+        if gate is not None and method == "__call__" and not settings:
+            return gate(*inputs)
+        plain, named = _without_history(ufunc.__name__, inputs, settings)
+        return getattr(ufunc, method)(*plain, **named)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
         """NumPy's other functions applied to tensors are the gates of the same name."""
-        gate = TABLE.get(function.__name__)
-        if gate is None or not function.__module__.startswith("numpy"):
-            raise DTypeError(
-                f"numpy.{function.__name__}", got="a tensor",
-                needs="a function that is also a gate",
-                remedy="Use tensor.detach().numpy(), or write it with backlight functions.")
-        return gate(*arguments, **settings)
+        if function in _FACTS:
+            plain = [x._array() if isinstance(x, Interchange) else x for x in arguments]
+            return function(*plain, **settings)
+        gate, call = _as_gate(function, arguments, settings)
+        if gate is not None:
+            return gate(*call[0], **call[1])
+        plain, named = _without_history(function.__name__, arguments, settings)
+        return function(*plain, **named)
 
     def __dlpack__(self, **settings: Any) -> Any:
         """The numbers for another library, as a copy that it may write into."""
@@ -86,6 +95,10 @@ class Interchange:
     def __dlpack_device__(self) -> tuple[int, int]:
         """The processor's memory."""
         return np.asarray(self._value).__dlpack_device__()
+
+    def __format__(self, spec: str) -> str:
+        """One number as Python formats it: f"{loss:.4f}"; without a format the whole tensor."""
+        return format(self.item(), spec) if spec else str(self)
 
     def item(self) -> Any:
         """The one number it holds, as a Python number."""
@@ -112,3 +125,50 @@ class Interchange:
             raise DTypeError(self._title(), got=f"use as an index with type {self.dtype}",
                              needs="whole numbers", remedy="Convert it with .long().")
         return int(self.item())
+
+
+def _as_gate(function: Any, arguments: Any, settings: Any) -> tuple[Gate | None, Any]:
+    """The gate that computes this call of a NumPy function, and its arguments; else None.
+
+    NumPy's third argument of `sum` is a type, the gate's says whether axes are kept: what is
+    alike in name only must not be mistaken for it.
+    """
+    gate = TABLE.get(function.__name__)
+    if gate is None or not function.__module__.startswith("numpy"):
+        return None, None
+    try:
+        bound = inspect.signature(function).bind(*arguments, **settings).arguments
+    except (TypeError, ValueError):
+        names = _JOINED.get(function.__name__)
+        return (gate, (arguments, settings)) if names is not None and \
+            set(settings) <= set(names) else (None, None)
+    wires = arguments if gate.variadic else list(bound.values())[:len(gate.inputs)]
+    rest = {_ARGUMENTS.get(name, name): value
+            for name, value in list(bound.items())[1 if gate.variadic else len(gate.inputs):]}
+    if not set(rest) <= set(gate.defaults) or not _OTHERS.get(function.__name__, set()) <= set(
+            rest):
+        return None, None
+    return gate, (wires[:1] if gate.variadic else wires, rest)
+
+
+def _without_history(name: str, arguments: Any, settings: Any) -> Any:
+    """The arguments as arrays for a NumPy function that is no gate, if no gradient is lost."""
+    try:
+        return _arrays(arguments, settings)
+    except GraphError as problem:
+        raise DTypeError(
+            f"numpy.{name}", got="a tensor that requires a gradient, which it would lose",
+            needs="a function that is also a gate",
+            remedy="Use tensor.detach(), or write it with backlight functions.") from problem
+
+
+def _arrays(arguments: Any, settings: Any) -> tuple[list[Any], dict[str, Any]]:
+    return [_array(one) for one in arguments], {k: _array(v) for k, v in settings.items()}
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, Interchange):
+        return value.numpy()
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_array, value))
+    return value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backlight.gates.gate import TABLE
+from backlight.gates.joining import chunk, split
 
 if TYPE_CHECKING:
     from backlight.engine.tensor import Tensor
@@ -74,6 +75,14 @@ class Rearranging:
         """All axes from `start_dim` on made into one."""
         kept = self.shape[: start_dim % self.ndim] if self.ndim else ()
         return self.reshape(*kept, int(np.prod(self.shape[len(kept):])))
+
+    def split(self, sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
+        """Parts along an axis: that many equal ones (NumPy), or of the sizes named (PyTorch)."""
+        return split(self, sections, axis)
+
+    def chunk(self, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
+        """At most that many parts along an axis, all of one size but the last."""
+        return chunk(self, chunks, axis)
 
 
 def _sizes(given: Sequence[Any]) -> tuple[Any, ...]:

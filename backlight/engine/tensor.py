@@ -8,7 +8,7 @@ declared.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from backlight.engine.in_place import InPlace
 from backlight.engine.interchange import Interchange
 from backlight.engine.methods import GateMethods, attach
 from backlight.engine.rearranging import Rearranging
-from backlight.errors import DTypeError, GraphError
+from backlight.errors import DTypeError, GraphError, ShapeError
 from backlight.gates.arithmetic import add, divide, multiply, negative, power, subtract
 from backlight.gates.gate import TABLE, Gate
 
@@ -56,15 +56,28 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
     (-12.0, -4.0, -4.0, 3.0)
     """
 
-    __slots__ = ("__weakref__", "_attributes", "_base", "_changed", "_gate", "_inputs", "_notes",
-                 "_order", "_value", "grad", "requires_grad")
+    __slots__ = (
+        "__weakref__",
+        "_attributes",
+        "_base",
+        "_changed",
+        "_gate",
+        "_grad",
+        "_inputs",
+        "_notes",
+        "_order",
+        "_value",
+        "_wanted",
+    )
 
     __hash__ = object.__hash__
+    executor_rank: ClassVar[int] = 0
+    """Of the arguments of a gate, the one whose class has the highest rank executes it."""
     __array_priority__ = 1000
 
     _value: Any
-    grad: Tensor | None
-    requires_grad: bool
+    _grad: Tensor | None
+    _wanted: bool
     _gate: Gate | None
     _inputs: tuple[Any, ...] | None
     _attributes: dict[str, Any]
@@ -78,7 +91,7 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
         if isinstance(data, Tensor):
             data = data._value
         self._value = np.array(dtypes.as_array(data, dtype), order="C")
-        self.grad = None
+        self._grad = None
         self._gate = None
         self._inputs = None
         self._attributes = _NONE
@@ -86,7 +99,7 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
         self._changed = 0
         self._base = None
         self._notes = {"name": name} if name else None
-        self.requires_grad = False
+        self._wanted = False
         if requires_grad:
             self.requires_grad_()
 
@@ -95,10 +108,10 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
         """A tensor on this very array, not a copy. Writing into the array changes the tensor."""
         made = cls.__new__(cls)
         made._value = dtypes.as_array(array)
-        made.grad = made._gate = made._inputs = made._base = made._notes = None
+        made._grad = made._gate = made._inputs = made._base = made._notes = None
         made._attributes = _NONE
         made._order = made._changed = 0
-        made.requires_grad = False
+        made._wanted = False
         return made
 
     @classmethod
@@ -224,6 +237,30 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
 
     # ── gradients ──────────────────────────────────────────────────────────────────────────
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are wanted; may be assigned on a leaf (see `requires_grad_`)."""
+        return self._wanted
+
+    @requires_grad.setter
+    def requires_grad(self, requires_grad: bool) -> None:
+        self.requires_grad_(requires_grad)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, None before the first; one of its shape may be assigned."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Any) -> None:
+        if gradient is not None:
+            gradient = as_tensor(gradient, self.dtype)
+            if gradient.shape != self.shape:
+                raise ShapeError(self._title(), got=f"a gradient of shape {gradient.shape}",
+                                 needs=f"its own shape {self.shape}",
+                                 remedy="Assign one number an element.")
+        self._grad = gradient
+
     def backward(self, gradient: Any = None, *, retain_graph: bool = False,
                  create_graph: bool = False) -> None:
         """Add the gradients of this value to the `.grad` of every leaf it was made from.
@@ -255,7 +292,7 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
         DTypeError
             If the elements are whole numbers or truth values.
         """
-        if requires_grad and self.dtype.kind != "f":
+        if requires_grad and self._value.dtype.kind != "f":
             raise DTypeError(
                 self._title(), got=f"requires_grad with elements of type {self.dtype}",
                 needs="float32 or float64: whole numbers have no neighbours to differentiate by",
@@ -263,11 +300,21 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
         if not requires_grad and self._gate is not None:
             raise GraphError(self._title(), got="requires_grad=False on a computed value",
                              needs="a leaf", remedy="Use tensor.detach().")
-        self.requires_grad = requires_grad
+        self._wanted = bool(requires_grad)
         return self
 
     def retain_grad(self) -> Tensor:
-        """Keep the gradient of this intermediate value in its `.grad` too."""
+        """Keep the gradient of this intermediate value in its `.grad` too.
+
+        Raises
+        ------
+        GraphError
+            If no gradient will reach it.
+        """
+        if not self._wanted:
+            raise GraphError(self._title(), got="retain_grad() without a gradient to keep",
+                             needs="a value made by gates from a tensor with requires_grad=True",
+                             remedy="Set requires_grad=True before computing.")
         self.note("retain", True)
         return self
 
@@ -282,7 +329,7 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
 
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
-        self.grad = None
+        self._grad = None
 
     # ── operators ──────────────────────────────────────────────────────────────────────────
 
@@ -309,6 +356,18 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
 
     def __rtruediv__(self, other: Any) -> Tensor:
         return run(Tensor, divide, (other, self), _NONE)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return TABLE["remainder"](self, other)  # type: ignore[no-any-return]
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return TABLE["remainder"](other, self)  # type: ignore[no-any-return]
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return TABLE["floor_divide"](self, other)  # type: ignore[no-any-return]
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return TABLE["floor_divide"](other, self)  # type: ignore[no-any-return]
 
     def __pow__(self, other: Any) -> Tensor:
         return run(Tensor, power, (self, other), _NONE)
@@ -352,11 +411,18 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
     def __and__(self, other: Any) -> Any:
         return TABLE["logical_and"](self, other)
 
+    def __rand__(self, other: Any) -> Any:
+        return TABLE["logical_and"](other, self)
+
     def __or__(self, other: Any) -> Any:
         return TABLE["logical_or"](self, other)
 
+    def __ror__(self, other: Any) -> Any:
+        return TABLE["logical_or"](other, self)
+
     def __invert__(self) -> Any:
         return TABLE["logical_not"](self)
+
 
 attach(Tensor)
 
@@ -394,5 +460,20 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """A tensor on the memory of another library's array, through DLPack."""
-    return Tensor.share(np.from_dlpack(source))
+    """A tensor on the memory of another library's array, through DLPack.
+
+    Raises
+    ------
+    DTypeError
+        If the source does not speak DLPack, is not in the processor's memory, or holds elements
+        of a type that tensors do not have.
+    """
+    try:
+        array = np.from_dlpack(source)
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as problem:
+        raise DTypeError(
+            "from_dlpack", got=f"a {type(source).__name__} that gives no numbers ({problem})",
+            needs="an array with __dlpack__ in the processor's memory",
+            remedy="Move it to the processor, without a gradient, or pass numpy.asarray of it."
+        ) from problem
+    return Tensor.share(array)

@@ -14,6 +14,15 @@ from backlight.gates.gate import Role, Sample
 from backlight.gates.transcendental import log
 
 
+class Counting(Elementwise, abstract=True):
+    """Arithmetic that takes truth values for the whole numbers 0 and 1."""
+
+    def dtype(self, *given: Any, **attributes: Any) -> Any:
+        """int64 for truth values; else as usual."""
+        mixed = super().dtype(*given, **attributes)
+        return dtypes.int64 if mixed == dtypes.boolean else mixed
+
+
 class Identity(Elementwise):
     """The input itself, as a new wire: a handle on a value inside a circuit."""
 
@@ -91,6 +100,43 @@ class Divide(Elementwise):
         return lambda: upstream / y, lambda: -upstream * (output / y)
 
 
+class FloorDivide(Counting):
+    """The whole number at or below x / y. Flat almost everywhere, so no gradient passes."""
+
+    role = Role.WALL
+    formula = "floor(x / y)"
+    domain = {"y": "y != 0"}
+    kinks = "x / y whole"
+
+    def forward(self, np: Any, x: Any, y: Any) -> Any:
+        return np.floor_divide(_number(x), _number(y))
+
+    def branch(self, np: Any, x: Any, y: Any) -> Any:
+        return np.floor_divide(x, y)
+
+
+class Remainder(Counting):
+    """What whole multiples of y leave of x, with the sign of y: x − y·⌊x/y⌋.
+
+    x receives upstream, y receives −⌊x/y⌋ · upstream; at the jumps the right-hand piece counts.
+    """
+
+    role = Role.MIXER
+    formula = "x - y * floor(x / y)"
+    domain = {"y": "y != 0"}
+    kinks = "x / y whole: the gradient of the piece to the right"
+    aliases = ("mod",)
+
+    def forward(self, np: Any, x: Any, y: Any) -> Any:
+        return np.remainder(_number(x), _number(y))
+
+    def backward(self, upstream: Any, x: Any, y: Any, output: Any) -> Any:
+        return upstream, lambda: -upstream * floor_divide(x, y)
+
+    def branch(self, np: Any, x: Any, y: Any) -> Any:
+        return np.floor_divide(x, y)
+
+
 class Negative(Elementwise):
     """The number with its sign turned; so is the gradient."""
 
@@ -133,7 +179,7 @@ class Square(Elementwise):
         return (upstream * (2 * x),)
 
 
-class Power(Elementwise):
+class Power(Counting):
     """x to the power p.
 
     x receives p·x^(p−1)·upstream, and 0 where p is 0, since x⁰ is 1 everywhere. p receives
@@ -147,19 +193,12 @@ class Power(Elementwise):
     aliases = ("pow",)
 
     def forward(self, np: Any, x: Any, p: Any) -> Any:
-        if _is_truth(x):
-            x = x * 1
-        if _is_truth(p):
-            p = p * 1
+        x, p = _number(x), _number(p)
         if isinstance(p, int) and p < 0 and getattr(x, "dtype", dtypes.float32).kind in "iu":
             raise ArgumentError("power", got=f"whole numbers to the power {p}",
                                 needs="a power ≥ 0: the result would be a fraction",
                                 remedy="Convert the base first, for example with .float().")
         return np.power(x, p)
-
-    def dtype(self, *given: Any, **attributes: Any) -> Any:
-        mixed = super().dtype(*given, **attributes)
-        return dtypes.int64 if mixed == dtypes.boolean else mixed
 
     def backward(self, upstream: Any, x: Any, p: Any, output: Any) -> Any:
         def by_base() -> Any:
@@ -179,8 +218,9 @@ class Power(Elementwise):
             yield Sample((draw((3,), exponent_stream(exponent), "x > 0"), exponent))
 
 
-def _is_truth(value: Any) -> bool:
-    return getattr(getattr(value, "dtype", None), "kind", "") == "b"
+def _number(value: Any) -> Any:
+    """Truth values as int64; anything else as it is."""
+    return value * 1 if getattr(getattr(value, "dtype", None), "kind", "") == "b" else value
 
 
 def exponent_stream(exponent: float) -> int:
@@ -193,6 +233,8 @@ add = Add()
 subtract = Subtract()
 multiply = Multiply()
 divide = Divide()
+floor_divide = FloorDivide()
+remainder = Remainder()
 negative = Negative()
 reciprocal = Reciprocal()
 square = Square()

@@ -20,7 +20,8 @@ from typing import Any, ClassVar
 import numpy
 
 from backlight import dtypes
-from backlight.errors import GateError, nearest
+from backlight.errors import BacklightError, GateError, nearest
+from backlight.gates.refusal import MISTAKES, explained
 from backlight.quiet import restore, silence
 from backlight.shapes import Shape
 
@@ -57,6 +58,8 @@ TABLE: dict[str, Gate] = {}
 """Every declared gate by its name: the one list of gates."""
 
 _ALIASES: dict[str, str] = {"dim": "axis", "keepdim": "keepdims"}
+_PLAIN = {numpy.ndarray, float, int, bool, type(None), *numpy.sctypeDict.values()}
+"""Types that NumPy computes with as they are."""
 
 
 class Gate:
@@ -169,10 +172,23 @@ class Gate:
         """Apply the gate; the arguments choose the executor."""
         if attributes or len(inputs) != len(self.inputs) or self.defaults or self.variadic:
             inputs, attributes = self.bind(inputs, attributes)
+        highest: Any = None
+        foreign = False
         for value in inputs:
-            executor = getattr(value, "apply_gate", None)
-            if executor is not None:
-                return executor(self, inputs, attributes)
+            kind = type(value)
+            if kind in _PLAIN or kind is type(highest):
+                continue
+            if not hasattr(kind, "apply_gate"):
+                foreign = True
+            elif highest is None or (getattr(kind, "executor_rank", 0)
+                                     > getattr(highest, "executor_rank", 0)):
+                highest = value
+        if highest is not None:
+            return highest.apply_gate(self, inputs, attributes)
+        if foreign:  # lists, and arrays of other libraries
+            inputs = tuple(value if type(value) in _PLAIN else
+                           dtypes.as_array(value, subject=f"gate {self.name}")
+                           for value in inputs)
         return self.compute(inputs, attributes)
 
     def compute(self, inputs: Sequence[Any], attributes: dict[str, Any]) -> Any:
@@ -180,6 +196,9 @@ class Gate:
         token = silence()
         try:
             return self.forward(numpy, *inputs, **attributes)
+        except MISTAKES as problem:
+            raise explained(self, inputs, attributes, problem) from (
+                None if isinstance(problem, BacklightError) else problem)
         finally:
             restore(token)
 

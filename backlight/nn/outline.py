@@ -20,6 +20,7 @@ from backlight.gates.contraction import Einsum, Matmul
 from backlight.gates.convolution import Convolution
 from backlight.gates.gate import Gate
 from backlight.gates.transposed_convolution import TransposedConvolution
+from backlight.nn.receptive_field import ReceptiveField, seen
 from backlight.shapes import Shape
 
 
@@ -52,9 +53,18 @@ class Outline(Tensor):
             made._base = inputs[0]
         # So that messages can say which layer an input came from, as for real tensors.
         made._inputs = tuple(inputs)
+        fields = [x.field if isinstance(x, Outline) else None for x in inputs]
+        field = seen(gate, fields, shapes, attributes)
+        if field is not None:
+            made.note("field", field)
         if observer.tell is not None:
             observer.tell(gate, multiply_adds(gate, shapes, made.shape, attributes))
         return made
+
+    @property
+    def field(self) -> ReceptiveField | None:
+        """The part of the model's input behind each number; None for weights and constants."""
+        return (self._notes or {}).get("field")
 
     def _array(self) -> Any:
         raise self._valueless("a request for its numbers")

@@ -21,6 +21,7 @@ from backlight.nn.functional_call import functional_call
 from backlight.nn.module import Module
 from backlight.nn.origin import calls, current_path
 from backlight.nn.outline import Outline, claim, observer
+from backlight.nn.receptive_field import ReceptiveField, point
 from backlight.shapes import Shape
 
 
@@ -41,6 +42,8 @@ class Row:
         Memory of the gradients by its output and by its parameters.
     multiply_adds : int
         Products that are summed in its forward pass.
+    receptive_field : ReceptiveField or None
+        The part of the image that one number of its output sees; None where there is no image.
     """
 
     path: str
@@ -50,6 +53,7 @@ class Row:
     forward_bytes: int
     backward_bytes: int
     multiply_adds: int
+    receptive_field: ReceptiveField | None = None
 
 
 @dataclass
@@ -94,17 +98,20 @@ class Summary:
 
     def __str__(self) -> str:
         """The table."""
-        head = ("layer", "kind", "output", "parameters", "forward", "backward", "multiply-adds")
-        lines = [(row.path or "(model)", row.kind, _shape_text(row.output_shape),
-                  f"{row.parameters:,}", _bytes(row.forward_bytes), _bytes(row.backward_bytes),
-                  f"{row.multiply_adds:,}")
-                 for row in self.rows]
-        foot = ("total", self.name, "", f"{self.parameters:,}", _bytes(self.forward_bytes),
-                _bytes(self.backward_bytes), f"{self.multiply_adds:,}")
-        widths = [max(map(len, column)) for column in zip(head, *lines, foot, strict=True)]
+        lines: list[tuple[str, ...]] = [
+            ("layer", "kind", "output", "sees", "parameters", "forward", "backward",
+             "multiply-adds"),
+            *[(row.path or "(model)", row.kind, _shape_text(row.output_shape),
+               str(row.receptive_field or ""), f"{row.parameters:,}", _bytes(row.forward_bytes),
+               _bytes(row.backward_bytes), f"{row.multiply_adds:,}") for row in self.rows],
+            ("total", self.name, "", "", f"{self.parameters:,}", _bytes(self.forward_bytes),
+             _bytes(self.backward_bytes), f"{self.multiply_adds:,}")]
+        if not any(row.receptive_field and row.receptive_field.size for row in self.rows):
+            lines = [line[:3] + line[4:] for line in lines]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-        table = [_line(head, widths), rule, *[_line(line, widths) for line in lines], rule,
-                 _line(foot, widths)]
+        head, *body, foot = [_line(line, widths) for line in lines]
+        table = [head, rule, *body, rule, foot]
         frozen = self.parameters - self.trainable_parameters
         notes = [f"Parameters {_bytes(self.parameter_bytes)}, input {_bytes(self.input_bytes)}."]
         if frozen:
@@ -118,7 +125,7 @@ class Summary:
 
 def summary(model: Module, input_size: Any = None, *, input: Any = None,
             dtype: Any = None) -> Summary:
-    """Shapes, parameters, memory forward and backward, and multiply-adds, a line a layer.
+    """Shapes, receptive fields, parameters, memory and multiply-adds, a line a layer.
 
     Parameters
     ----------
@@ -173,6 +180,9 @@ def _type(value: Any) -> Any:
 
 def _follow(model: Module, inputs: tuple[Outline, ...]) -> list[Row]:
     """Call the model on outlines, noting what each module makes and what its gates cost."""
+    for outline in inputs:
+        if outline.ndim > 2:
+            outline.note("field", point(outline.ndim - 2))
     rows: list[Row] = []
     costs: dict[int, list[int]] = {}
     counted: set[int] = set()
@@ -195,7 +205,8 @@ def _follow(model: Module, inputs: tuple[Outline, ...]) -> list[Row]:
             if leaf or applied else 0
         rows.append(Row(
             current_path(), module.describe(), _shapes(output), sum(p.size for p in own), fresh,
-            fresh + sum(p.nbytes for p in own if trained[id(p)]), sum(applied or [])))
+            fresh + sum(p.nbytes for p in own if trained[id(p)]), sum(applied or []),
+            parts[0].field if parts and isinstance(parts[0], Outline) else None))
 
     parts = {path: (value, Outline.of(value.shape, value.dtype))
              for path, value in (*model.named_parameters(), *model.named_buffers())}
@@ -244,7 +255,8 @@ def _bytes(count: float) -> str:
 
 
 def _line(cells: Any, widths: list[int]) -> str:
-    """Names to the left, numbers to the right."""
-    return "  ".join(cell.ljust(width) if place < 3 else cell.rjust(width)
+    """Names to the left, the four columns of numbers to the right."""
+    names = len(widths) - 4
+    return "  ".join(cell.ljust(width) if place < names else cell.rjust(width)
                      for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
                      ).rstrip()

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from backlight.engine import random
 from backlight.engine.nonfinite import first_nonfinite
 from backlight.engine.tensor import Tensor
-from backlight.errors import BacklightError, CheckpointError, NonFiniteError
+from backlight.errors import CheckpointError, NonFiniteError
 from backlight.optim import clip_grad_norm_
 from backlight.train import checkpoint, observe
 from backlight.train.held_out import looks, record_look
@@ -26,6 +26,7 @@ from backlight.train.metrics import Evaluation, evaluate
 from backlight.train.pipeline import Parts
 from backlight.train.run import Run
 from backlight.train.state import join, separate
+from backlight.train.weights import nonfinite
 
 OBSERVED_AN_EPOCH = 4
 """How often an epoch gradient norms and update ratios are written down."""
@@ -59,6 +60,7 @@ class Position:
     best_accuracy: float = -1.0
     best_step: int = 0
     best_epoch: int = 0
+    saved_step: int = -1
     finished: bool = False
 
     def start_epoch(self) -> None:
@@ -93,15 +95,25 @@ class Trainer:
         NonFiniteError
             If a loss or a gradient is NaN or infinite; the last checkpoint stays good.
         """
+        position = self.position
         epochs: int = self.parts.settings.epochs  # type: ignore[assignment]
         # One BLAS thread: its products differ in the last bits from one thread count to another.
         with self.run.writing(), Interrupt() as interrupt, threadpool_limits(limits=1):
-            if self.position.step == 0:
+            if position.saved_step < 0:
                 self._start()
-            while self.position.epoch < epochs:
-                self._epoch(interrupt)
+                self._save(None)  # so that there is a good checkpoint before the first step
+            while position.epoch < epochs:
+                position.finished = False
+                try:
+                    self._epoch(interrupt)
+                except NonFiniteError as problem:
+                    # Under the step that failed, so that going back to an earlier one drops it.
+                    self._tell("end", {"step": position.step + 1, "epoch": position.epoch,
+                                       "stopped": str(problem)})
+                    raise
                 if interrupt.requested:
-                    self._save(None)
+                    if position.saved_step != position.step:
+                        self._save(None)
                     return self._outcome("interrupted", interrupt.exit_code)
             return self._finish()
 
@@ -128,17 +140,23 @@ class Trainer:
         loss = parts.model.loss(scores, Tensor.share(labels))
         value = float(loss.item())
         if not np.isfinite(value):
-            raise self._not_finite(loss, value)
+            born = first_nonfinite(loss)
+            raise self._stopped(f"a loss of {value}", "a finite loss",
+                                f"It began here: {born}" if born else "")
         optimizer.zero_grad()
         loss.backward()
-        if parts.settings.clip is not None:
-            clip_grad_norm_(module.parameters(), parts.settings.clip)
 
         watched = self._is_watched(position.step)
         norms = observe.parameter_norms(module) if watched else {}
         updates = observe.Updates(module) if watched else None
         rate = float(optimizer.param_groups[0]["lr"])
-        optimizer.step()
+        try:
+            if parts.settings.clip is not None:
+                clip_grad_norm_(module.parameters(), parts.settings.clip)
+            optimizer.step()
+        except NonFiniteError as problem:
+            raise self._stopped(f"{problem.got} ({problem.subject})", problem.needs,
+                                problem.source) from problem
         parts.schedule.step()
         if parts.average is not None:
             parts.average.update()
@@ -163,8 +181,9 @@ class Trainer:
         first = next(iter(self._first_batch()))
         self._tell("activations", {"epoch": position.epoch, "layers": observe.activations(
             parts.model.module, first[:WATCHED_EXAMPLES])})
-        self.run.log("timings", {"step": position.step, "epoch": position.epoch,
-                                 "seconds": seconds, "images_per_second": seen / max(seconds, 1e-9)})
+        self.run.log("timings", {
+            "step": position.step, "epoch": position.epoch, "seconds": seconds,
+            "images_per_second": seen / max(seconds, 1e-9)})
         self._tell("epoch", {
             "epoch": position.epoch, "lr": float(parts.optimizer.param_groups[0]["lr"]),
             "train_loss": position.loss_sum / max(position.seen, 1),
@@ -206,7 +225,7 @@ class Trainer:
             parts.average.load_state_dict(join(best.state["average"], best.arrays))
         with self._averaged():
             test = evaluate(parts.model.module, parts.model.loss, parts.test)
-        count = record_look(self.run, best.step, test.accuracy, "end of training")
+        count = self._look(best.step, test.accuracy)
         self._tell("end", {
             "epoch": position.epoch, "best_step": best.step, "best_epoch": position.best_epoch,
             "best_validation_accuracy": position.best_accuracy, "test_loss": test.loss,
@@ -218,6 +237,14 @@ class Trainer:
         outcome.test = test
         return outcome
 
+    def _look(self, step: int, accuracy: float) -> int:
+        """Record the look at the test split; one that a kill made us repeat is still the same."""
+        why = "end of training"
+        for look in looks(self.run):
+            if (look.get("step"), look.get("accuracy"), look.get("why")) == (step, accuracy, why):
+                return int(look["look"])
+        return record_look(self.run, step, accuracy, why)
+
     def _outcome(self, stopped: str, exit_code: int) -> Outcome:
         position = self.position
         return Outcome(position.step, position.epoch, position.best_accuracy, stopped=stopped,
@@ -227,6 +254,7 @@ class Trainer:
 
     def _save(self, score: float | None) -> None:
         parts, position = self.parts, self.position
+        position.saved_step = position.step
         arrays = {f"model/{name}": np.asarray(value._value)
                   for name, value in parts.model.module.state_dict().items()}
         state: dict[str, Any] = {
@@ -238,6 +266,13 @@ class Trainer:
         for name, part in self._stateful():
             taken, state[name] = separate(part.state_dict(), name)
             arrays |= taken
+        spoiled = nonfinite(arrays)
+        if spoiled:
+            raise NonFiniteError(
+                f"step {position.step}", got=f"NaN or infinity in {', '.join(spoiled[:3])}",
+                needs="finite parameters", remedy="Lower --lr or set --clip 1. The last good "
+                f"checkpoint is in {self.run.checkpoints}.")
+        self.run.flush()
         checkpoint.save(self.run.checkpoints, position.step, arrays, state, score=score)
 
     def _stateful(self) -> list[tuple[str, Any]]:
@@ -246,18 +281,47 @@ class Trainer:
         found = [("optimizer", parts.optimizer), ("normalize", parts.normalize)]
         return [*found, ("average", parts.average)] if parts.average is not None else found
 
-    def resume(self, *, allow_data_change: bool = False) -> None:
-        """Go on from the newest whole checkpoint of the run folder.
+    def resume(self, *, allow_data_change: bool = False, force: bool = False,
+               strict: bool = False) -> None:
+        """Go on from the newest whole checkpoint; from the beginning if none was written yet.
+
+        Parameters
+        ----------
+        allow_data_change : bool
+            Go on although the data are not the ones of the run.
+        force : bool
+            Go on from numbers that are NaN or infinite.
+        strict : bool
+            Refuse a damaged newest checkpoint rather than take the one before.
 
         Raises
         ------
         CheckpointError
-            If there is none, or it is of other data or another model.
+            If none is whole, or it is of other data or another model.
+        UsageError
+            If another process is training into the folder.
         """
-        parts = self.parts
-        saved = checkpoint.latest(self.run.checkpoints)
-        self._check_same(saved, allow_data_change)
-        state = saved.state
+        with self.run.writing():
+            if not checkpoint.found(self.run.checkpoints):
+                self.run.rewind(-1)
+                return
+            saved = checkpoint.latest(self.run.checkpoints, strict=strict)
+            try:
+                self._check_same(saved, allow_data_change)
+                _check_finite(saved, force)
+                self._restore(saved)
+            except (KeyError, TypeError, AttributeError) as problem:
+                raise CheckpointError(
+                    str(saved.path), got=f"a state that lacks or garbles {problem}",
+                    needs="the state that Backlight writes", remedy="Use an earlier checkpoint.",
+                ) from problem
+            self.run.rewind(saved.step)
+            self.position.finished = any(
+                record.get("event") == "end" and record.get("step") == saved.step
+                for record in self.run.read("metrics"))
+
+    def _restore(self, saved: checkpoint.Checkpoint) -> None:
+        parts, state = self.parts, saved.state
         load_parameters(parts.model.module, saved.arrays)
         for name, part in self._stateful():
             part.load_state_dict(join(state[name], saved.arrays))
@@ -265,7 +329,6 @@ class Trainer:
         parts.train.load_state_dict(state["loader"])
         random.default.load_state_dict(state["generator"])
         self.position = Position(**state["position"])
-        self.run.rewind(saved.step)
 
     def _check_same(self, saved: checkpoint.Checkpoint, allow_data_change: bool) -> None:
         state, parts = saved.state, self.parts
@@ -303,18 +366,40 @@ class Trainer:
         average = self.parts.average
         return contextlib.nullcontext() if average is None else average.applied()
 
-    def _not_finite(self, loss: Any, value: float) -> BacklightError:
-        born = first_nonfinite(loss)
-        step = self.position.step + 1
+    def _stopped(self, got: str, needs: str, source: str) -> NonFiniteError:
+        """The error of a step that cannot be taken."""
         return NonFiniteError(
-            f"step {step} (epoch {self.position.epoch + 1})", got=f"a loss of {value}",
-            needs="a finite loss", source=f"It began here: {born}." if born else "",
+            f"step {self.position.step + 1} (epoch {self.position.epoch + 1})",
+            got=got, needs=needs, source=source,
             remedy=f"Lower --lr (now {self.parts.optimizer.param_groups[0]['lr']:g}) or set "
             f"--clip 1. The last good checkpoint is in {self.run.checkpoints}.")
 
 
+def _check_finite(saved: checkpoint.Checkpoint, force: bool) -> None:
+    spoiled = nonfinite(saved.arrays)
+    if spoiled and not force:
+        raise CheckpointError(
+            str(saved.path), got=f"NaN or infinity in {', '.join(spoiled[:5])}",
+            needs="finite numbers", remedy="Remove it to go on from the checkpoint before, "
+            "or take it as it is with --force.")
+
+
 def load_parameters(module: Any, arrays: dict[str, Any]) -> None:
-    """Put a checkpoint's parameters and buffers into a model; all or nothing."""
+    """Put a checkpoint's parameters and buffers into a model; all or nothing.
+
+    Raises
+    ------
+    CheckpointError
+        If names, shapes or types are not the model's.
+    """
     prefix = "model/"
-    module.load_state_dict({name[len(prefix):]: Tensor.share(value)
-                            for name, value in arrays.items() if name.startswith(prefix)})
+    given = {name[len(prefix):]: Tensor.share(value)
+             for name, value in arrays.items() if name.startswith(prefix)}
+    faults = [f"{name} of type {given[name].dtype}, not {own.dtype}"
+              for name, own in module.state_dict().items()
+              if name in given and given[name].dtype != own.dtype]
+    if faults:
+        raise CheckpointError("checkpoint", got="; ".join(faults[:5]),
+                              needs="the types of the model's parameters",
+                              remedy="Build the model as it was built when it was saved.")
+    module.load_state_dict(given)

@@ -115,6 +115,12 @@ class Run:
         path = self.path / "config.toml"
         return Settings.from_mapping(read_toml(path), str(path))
 
+    def record(self, settings: Settings) -> None:
+        """Write down the settings that a resumed run goes on with."""
+        content, path = write_toml(settings.as_dict()).encode(), self.path / "config.toml"
+        if path.read_bytes() != content:
+            durable.replace(path, content)
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the folder: a second process that wants to write is refused.

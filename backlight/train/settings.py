@@ -34,7 +34,7 @@ def _refuse(name: str, given: Any, needs: str, remedy: str = "") -> UsageError:
 
 def _real(given: Any) -> float:
     """The number that a value or a text is; ValueError or TypeError if it is none."""
-    if isinstance(given, bool) or (isinstance(given, str) and "_" in given):
+    if isinstance(given, (bool, bytes)) or (isinstance(given, str) and "_" in given):
         raise ValueError
     try:
         return float(given)
@@ -243,7 +243,8 @@ class Settings:
     ema: float | None = setting(None, number(least=0, below=1),
                                 "decay of the averaged parameters that are evaluated")
     hidden: tuple[int, ...] = setting((), widths(), "widths of hidden layers, such as 512,256")
-    dropout: float | None = setting(None, number(least=0, below=1), "probability of dropping a unit")
+    dropout: float | None = setting(None, number(least=0, below=1),
+                                    "probability of dropping a unit")
     augment: bool | None = setting(None, flag(), "shift (and flip) the training images at random")
     image_size: int | None = setting(None, count(4, 4096), "side to which images of a folder are "
                                      "resized, in pixels")

@@ -18,6 +18,7 @@ LARGEST = 64 * 1024
 """Bytes of a settings file: larger ones are not settings."""
 MOST_DOTS = 20
 MOST_BRACKETS = 200
+_SHOWN = 200
 PREFIX = "BACKLIGHT_"
 
 
@@ -88,7 +89,8 @@ def _content(path: Path) -> str:
     except UsageError:
         raise
     except (OSError, ValueError) as problem:
-        raise _wrong(path, f"an unreadable path ({problem})",
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise _wrong(str(path)[:_SHOWN], f"an unreadable path ({reason})",
                      "Give the path of a TOML file.") from None
     if len(raw) > LARGEST:
         raise _wrong(path, f"more than {LARGEST} bytes")

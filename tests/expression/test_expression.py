@@ -124,9 +124,9 @@ def test_korean_names():
     ("-1/0", -math.inf), ("1e308*10", math.inf),
 ])
 def test_huge_numbers_are_floats(text, expected):
-    started = time.perf_counter()
+    started = time.process_time()
     assert value(text).item() == expected
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
 
 
 # E04
@@ -137,9 +137,9 @@ def test_huge_numbers_are_floats(text, expected):
     ("exp(" * 200, "50 levels"), ("+".join("x" * 200), "200"), ("x" + "²" * 400, "200"),
 ])
 def test_limits_are_named(text, limit):
-    started = time.perf_counter()
+    started = time.process_time()
     assert limit in refused(text)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def test_long_sums_are_not_deep():

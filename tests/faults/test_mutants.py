@@ -7,8 +7,9 @@ import os
 import re
 
 import pytest
-from edges import EDGES, all_as_stated, as_stated, found_gradients
-from mutate import behaviour_mutants, families, killed_by, source_mutants
+
+from tests.faults.edges import EDGES, all_as_stated, as_stated, found_gradients
+from tests.faults.mutate import behaviour_mutants, families, killed_by, source_mutants
 
 EVERY = 1 if os.environ.get("BACKLIGHT_ALL_MUTANTS") else 3
 

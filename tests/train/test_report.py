@@ -313,6 +313,7 @@ def test_a_healthy_run_has_nothing_to_look_at(tmp_path):
     ([0.7, 0.9, 1.4], "The training loss rose"),
     ([0.69, 0.689, 0.688], "The training loss hardly moved"),
     ([0.69, 0.69, 0.685, 0.688, 0.3, 0.1], "A plateau, then a drop"),
+    ([2.0, 0.6, 0.3], "The loss rose above guessing first"),
     ([0.6, 0.4, 0.3], "Still falling at the end"),
     ([0.6, 0.2, 0.1, 0.099], "The training loss fell"),
 ])

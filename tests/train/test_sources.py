@@ -68,7 +68,8 @@ def test_paths_that_are_no_files(tmp_path):
 @pytest.mark.parametrize(("content", "words"), [
     (b"lr = 0.1\nname = '\xff'\n", [":2", "UTF-8", "0xff"]), (b"\0\x01\x02", [":1", "TOML"]),
     ("lr = 0.1".encode("utf-16"), ["UTF-8"]), (b"\x7fELF" + bytes(range(256)), ["UTF-8"]),
-    ("lr = 0.1\nlr = 0.2\n", [":2", "TOML"]), ("seed = 1\n\nepoch = 3\n", [":3", "epoch", "epochs"]),
+    ("lr = 0.1\nlr = 0.2\n", [":2", "TOML"]),
+    ("seed = 1\n\nepoch = 3\n", [":3", "epoch", "epochs"]),
     ("seed = 1\nlr = nan\n", [":2", "lr", "> 0 and finite"]), ("lr = 'fast'", [":1", "'fast'"]),
     ("epochs = true", [":1", "epochs"]), ("epochs = 3.0", [":1", "whole number"]),
     ("data = 3", [":1", "data"]), ("[train]\nlr = 0.1", [":1", "train"]),

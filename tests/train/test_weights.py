@@ -145,13 +145,13 @@ def test_a_hostile_header_costs_neither_time_nor_memory():
         written({"x": entry("U8", (2**40,), (0, 2**40))}),
     ]
     for content in hostile:
-        began = time.perf_counter()
+        began = time.process_time()
         tracemalloc.start()
         with pytest.raises(CheckpointError):
             weights.from_bytes(content, "x")
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
         assert peak < 64 * 2**20
 
 

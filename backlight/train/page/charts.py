@@ -28,6 +28,7 @@ MARKERS = "circle", "square", "triangle", "diamond", "cross", "plus", "tent"
 MOST_POINTS = 240
 _MARKS_A_LINE = 9
 _SIZE = 3.6
+_ROOM, _LABEL_WIDTH = 16.0, 150.0
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _drawing(chart: Chart, log: bool, hidden: bool) -> Markup:
         [_moment(one, across) for one in chart.moments if across.holds(one.x)],
         element("g", [_line(one, across, up) for one in chart.series],
                 class_="lines many" if len(chart.series) > 3 else "lines"),
-        [_label(one, up) for one in chart.references],
+        [_label(one, chart, across, up) for one in chart.references],
         element("line", class_="cross", x1=LEFT, x2=LEFT, y1=TOP, y2=BOTTOM, visibility="hidden"),
     ]
     kind = "logarithmic" if log else "linear"
@@ -226,8 +227,8 @@ def _level(one: Reference, up: Axis) -> Markup | None:
     return element("line", class_="level", x1=LEFT, x2=RIGHT, y1=_plain(top), y2=_plain(top))
 
 
-def _label(one: Reference, up: Axis) -> Markup | None:
-    """The reference's text, drawn over the lines so that it can be read."""
+def _label(one: Reference, chart: Chart, across: Axis, up: Axis) -> Markup | None:
+    """The reference's text, over the lines and on the side of its level where fewer run."""
     extent = _extent(one, up)
     if extent is None:
         return None
@@ -235,8 +236,19 @@ def _label(one: Reference, up: Axis) -> Markup | None:
     if one.high is not None:
         place = (top + bottom) / 2 + 4
     else:
-        place = top - 6 if top > TOP + 14 else top + 16
+        above = _crowd(chart, across, up, top - _ROOM, top)
+        below = _crowd(chart, across, up, top, top + _ROOM)
+        fits_above, fits_below = top > TOP + _ROOM, top < BOTTOM - _ROOM
+        place = top + 16 if not fits_above or (fits_below and below < above) else top - 6
     return element("text", one.label, class_="label", x=RIGHT - 6, y=_plain(place))
+
+
+def _crowd(chart: Chart, across: Axis, up: Axis, top: float, bottom: float) -> int:
+    """How many points of lines lie where a label would, at the right between two heights."""
+    return sum(
+        1 for one in chart.series for x, y in zip(one.x, one.y, strict=True)
+        if y is not None and _drawable(y, up) and across(x) > RIGHT - _LABEL_WIDTH
+        and top <= up(min(y, up.high)) <= bottom)
 
 
 def _moment(one: Moment, across: Axis) -> Markup:

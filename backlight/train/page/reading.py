@@ -82,6 +82,11 @@ def _loss_shape(record: Record) -> Finding | None:
         return Finding("look", "The training loss hardly moved",
                        f"From {short(first)} to {short(last)}. The learning rate is probably too "
                        f"low.{extra}", "loss")
+    if chance is not None and first > 1.2 * chance:
+        return Finding("look", "The loss rose above guessing first", "In the first epoch it was "
+                       f"{short(first)} on average, worse than the {short(chance)} of a model "
+                       "that knows nothing: the first steps were too large. A smaller learning "
+                       f"rate, or a warm-up, avoids it. It ended at {short(last)}.", "loss")
     late = _plateau(losses)
     if late is not None:
         return Finding("look", "A plateau, then a drop", f"The loss stood near {short(losses[0])} "
@@ -194,9 +199,10 @@ def _dead_units(record: Record) -> Finding | None:
     share = shares[worst]
     if share >= _FEW_DEAD:
         much = "Very many" if share >= _MANY_DEAD else "Many"
-        return Finding("look", f"{much} dead units", f"{percent(share, 0)} of layer {worst} was "
-                       "zero for every example at the end: such units never learn again. A lower "
-                       "learning rate, or a leaky ReLU, keeps them alive.", "lost-units")
+        return Finding("look", f"{much} dead units", f"{percent(share, 0)} of the units of layer "
+                       f"{worst} were zero for every example looked at, so that no gradient "
+                       "reached them at the end. A lower learning rate, or a leaky ReLU, keeps "
+                       "them alive.", "lost-units")
     return Finding("good", "Few dead units", f"At most {percent(share, 0)} of a layer ({worst}) "
                    "was dead at the end.", "lost-units")
 

@@ -53,6 +53,8 @@ class Axis:
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         values = [k * step for k in range(first, last + 1)]
+        if len(values) < 2:  # the ends lie between two round numbers
+            return self.ticks(2 * about, as_percent)
         if as_percent:
             digits = max(0, -math.floor(math.log10(step * 100) + 1e-9))
             return [(v, f"{v * 100:.{digits}f}%") for v in values]
