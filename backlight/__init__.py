@@ -21,7 +21,7 @@ _HOMES = {
         "arange", "empty", "eye", "full", "full_like", "linspace", "ones", "ones_like", "rand",
         "randn", "zeros", "zeros_like"),
     "backlight.engine.random": ("Generator", "manual_seed"),
-    "backlight.engine.nonfinite": ("first_nonfinite",),
+    "backlight.engine.nonfinite": ("first_nonfinite", "first_nonfinite_gradient"),
     "backlight.check.gradient": ("gradcheck", "gradgradcheck"),
     "backlight.dtypes": (
         "boolean", "float32", "float64", "get_default_dtype", "int64", "set_default_dtype"),

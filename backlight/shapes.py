@@ -187,9 +187,10 @@ def window(
         count = -(-room // stride) + 1
         # The last window must begin on the input or its left padding, or it would see nothing.
         return count if (count - 1) * stride < size + padding else count - 1
-    fits = [step for step in range(1, room + 1) if room % step == 0]
+    # Only near ones are looked at: a user who mistyped a padding of 10⁹ is not to wait.
+    fits = [step for step in range(1, min(room, 2 * stride + 64) + 1) if room % step == 0]
     near = min(fits, key=lambda step: abs(step - stride))
-    pads = [pad for pad in range(padding + stride + 1)
+    pads = [pad for pad in range(max(0, padding - min(stride, 64)), padding + min(stride, 64) + 1)
             if size + 2 * pad >= extent and (size + 2 * pad - extent) % stride == 0]
     other = f" or padding {min(pads, key=lambda pad: abs(pad - padding))}" if pads else ""
     raise ShapeError(

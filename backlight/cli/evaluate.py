@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -38,7 +39,8 @@ def evaluate(
         from backlight.train.pipeline import watched
 
         batches = watched(parts.data.train, parts.normalize)
-    with threadpool_limits(limits=1):
+    averaged = nullcontext() if parts.average is None else parts.average.applied()
+    with threadpool_limits(limits=1), averaged:
         found = look(parts.model.module, parts.model.loss, batches)
     count = record_look(folder, step, found.accuracy, "evaluate") if split == "test" else None
     if json:
@@ -54,7 +56,10 @@ def evaluate(
 
 
 def restored(run: str) -> tuple[Any, Any, int]:
-    """A run folder, its parts with the best parameters in place, and the step of those."""
+    """A run folder, its parts with the best parameters in place, and the step of those.
+
+    Their average, where the run kept one, is loaded and not yet applied.
+    """
     from backlight.train import checkpoint
     from backlight.train.loop import load_parameters
     from backlight.train.pipeline import build
@@ -68,5 +73,4 @@ def restored(run: str) -> tuple[Any, Any, int]:
     load_parameters(parts.model.module, best.arrays)
     if parts.average is not None:
         parts.average.load_state_dict(join(best.state["average"], best.arrays))
-        parts.average.copy_to()
     return folder, parts, best.step

@@ -6,29 +6,43 @@ or a run that had to stop; 130 interrupted after saving; 141 a closed pipe.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
 import backlight
-from backlight.errors import BacklightError
+from backlight.cli.mistakes import cut, explained
+from backlight.errors import BacklightError, UsageError
 
 COMMANDS = {
-    "train": "backlight.cli.train:train",
-    "evaluate": "backlight.cli.evaluate:evaluate",
-    "check": "backlight.cli.check:check",
-    "summary": "backlight.cli.summary:summary",
-    "report": "backlight.cli.report:report",
-    "reference": "backlight.cli.reference:reference",
-    "env": "backlight.cli.env:env",
+    "train": ("backlight.cli.train:train",
+              "Train a classifier and write a run folder.\n\nWith no argument it learns the "
+              "1,797 handwritten digits that come with scikit-learn."),
+    "evaluate": ("backlight.cli.evaluate:evaluate",
+                 "Evaluate the best checkpoint of a run on one of its splits."),
+    "check": ("backlight.cli.check:check",
+              "Compare gradients with numerical ones, and show a table, worst first."),
+    "summary": ("backlight.cli.summary:summary",
+                "Show each layer of a model: shape, parameters, memory, multiply-adds."),
+    "report": ("backlight.cli.report:report", "Write report.html of a run anew."),
+    "reference": ("backlight.cli.reference:reference",
+                  "Show what a gate computes, its gradient, role, domain and kinks."),
+    "env": ("backlight.cli.env:env", "Show versions, processor, memory and folders."),
 }
-"""What each command runs; its file is imported only when it is called."""
+"""What each command runs and is for; its file is imported only when it is called."""
 
 MISUSE = 2
 INTERNAL = 70
+CLOSED_PIPE = 141
+PLAIN = {"─": "-", "━": "-", "×": "x", "·": ".", "±": "+-", "✓": "ok", "…": "...", "≥": ">=",
+         "≤": "<=", "→": "->", "–": "-", "“": '"', "”": '"', "λ": "lambda", "‖": "|", "½": "1/2",
+         "²": "^2"}
+"""Plain spellings, for terminals whose encoding is narrower than ours."""
 
 
 def application() -> App:
@@ -36,10 +50,11 @@ def application() -> App:
     app = App(
         name="backlight", version=backlight.__version__, version_flags=["--version"],
         help="A deep-learning framework that shows its work.",
+        suppress_keyboard_interrupt=False,
         help_epilogue="Add --debug to any command for the whole traceback of an error.",
     )
-    for name, target in COMMANDS.items():
-        app.command(target, name=name)
+    for name, (target, purpose) in COMMANDS.items():
+        app.command(target, name=name, help=purpose)
     return app
 
 
@@ -49,23 +64,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given
     given = [one for one in given if one != "--debug"]
     warnings.showwarning = _show_warning
+    _write_anything()
     try:
         code = run(given, debug=debug)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has gone: nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+        code = CLOSED_PIPE
+    except SystemExit:  # how rich says the same
+        code = CLOSED_PIPE
     sys.exit(code)
 
 
 def run(arguments: Sequence[str], *, debug: bool = False) -> int:
     """Run one command; returns its exit code. Errors are told on standard error."""
     try:
+        _refuse_rubbish(arguments)
         result = application()(
             list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as problem:
-        _tell(str(problem))
+        _tell(str(explained(problem, COMMANDS)))
         return MISUSE
     except BacklightError as problem:
         if debug:
@@ -78,7 +97,7 @@ def run(arguments: Sequence[str], *, debug: bool = False) -> int:
     except MemoryError:
         if debug:
             raise
-        _tell("There is not enough memory for this. Use a smaller model, batch or data set.")
+        _tell("There is not enough memory for this.\n  Use a smaller model, batch or data set.")
         return MISUSE
     except BrokenPipeError:
         raise
@@ -91,11 +110,36 @@ def run(arguments: Sequence[str], *, debug: bool = False) -> int:
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
 
+def _refuse_rubbish(arguments: Sequence[str]) -> None:
+    """Options that answer at once would let what stands behind them pass unread."""
+    if len(arguments) > 1 and arguments[0] == "--version":
+        raise UsageError("backlight --version", got=cut(arguments[1]), needs="nothing after it",
+                         remedy="Leave it out")
+
+
+def _write_anything() -> None:
+    """Let no stream fail: one that is closed writes to nowhere, a poor encoding substitutes."""
+    codecs.register_error("backlight.plain", _plain)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the shell's >&-
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, nowhere)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backlight.plain")
+
+
+def _plain(problem: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that the terminal's encoding lacks."""
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    bad = problem.object[problem.start:problem.end]
+    return "".join(PLAIN.get(c, f"\\u{ord(c):04x}") for c in bad), problem.end
+
+
 def _tell(message: str) -> None:
     text = "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in message)
-    stream = sys.stderr
-    stream.write(text.encode(stream.encoding or "utf-8", "backslashreplace")
-                 .decode(stream.encoding or "utf-8") + "\n")
+    sys.stderr.write(text + "\n")
 
 
 def _show_warning(message: object, *_: object, **__: object) -> None:

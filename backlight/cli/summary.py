@@ -27,11 +27,14 @@ def summary(
     """
     from backlight import models
     from backlight.nn.summary import summary as summarise
+    from backlight.train.memory import check_memory
 
     size = tuple(_whole("--shape", part) for part in shape.lower().replace("×", "x").split("x"))
-    built = models.build(model, size, _whole("--classes", classes),
-                         () if hidden is None else widths()("hidden", hidden))
-    sys.stdout.write(f"{summarise(built.module, (_whole('--batch', batch), *size))}\n")
+    layers = () if hidden is None else widths()("hidden", hidden)
+    count, examples = _whole("--classes", classes), _whole("--batch", batch)
+    check_memory(model, size, count, layers, 1)
+    built = models.build(model, size, count, layers)
+    sys.stdout.write(f"{summarise(built.module, (examples, *size))}\n")
     return 0
 
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from backlight.errors import CheckpointError, NonFiniteError, UsageError
 from backlight.train.settings import Settings
 from backlight.train.sources import gather
+
+_DATA = Group("Data", sort_key=1)
+_MODEL = Group("Model", sort_key=2)
+_RULE = Group("Learning", sort_key=3, help="Where no default is named, one is chosen that suits "
+              "the data and the model. The run folder's config.toml tells which.")
+_RUN = Group("Run", sort_key=4)
+_OF_DATA = ("data", "data_dir", "image_size", "augment", "validation", "test", "limit")
+_OF_MODEL = ("model", "hidden", "dropout")
+_METAVARS = {"str": "NAME", "int": "COUNT", "float": "NUMBER", "tuple[int,": "WIDTHS",
+             "data_dir": "PATH", "validation": "PART", "test": "PART"}
 
 
 def train(**given: Any) -> int:
@@ -104,39 +114,52 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def _hint(field: Field[Any]) -> Any:
+    """The flag of one setting: its names, its place in the help, and what it may be."""
+    name, alias = "--" + field.name.replace("_", "-"), field.metadata["alias"]
+    words = field.metadata["help"]
+    if field.metadata["among"] is not None:
+        words += " " + ", ".join(field.metadata["among"]())
+    if field.default not in (None, ()):
+        words += f" [default: {field.default}]"
+    return Parameter(
+        name=[name, f"--{alias}"] if alias else name, show_default=False, help=words,
+        metavar=_METAVARS.get(field.name, _METAVARS.get(str(field.type).split(" ")[0])),
+        group=_DATA if field.name in _OF_DATA else _MODEL if field.name in _OF_MODEL else _RULE)
+
+
 def _signature() -> inspect.Signature:
     """One flag for every setting, from its declaration, and those that only the command has."""
     flags: list[tuple[str, Any, Any]] = []
     for field in fields(Settings):
-        name = "--" + field.name.replace("_", "-")
-        alias = field.metadata["alias"]
-        default = "" if field.default in (None, ()) else f" [default: {field.default}]"
-        hint = Parameter(name=[name, f"--{alias}"] if alias else name, show_default=False,
-                         help=field.metadata["help"] + default)
         kind: Any = bool | None if field.name == "augment" else str | None
-        flags.append((field.name, Annotated[kind, hint], None))
-    flags += [
-        ("out", Annotated[str | None, Parameter(
-            help="run folder to create [default: the next free one under ./runs]")], None),
-        ("resume", Annotated[str | None, Parameter(help="run folder to continue")], None),
-        ("config", Annotated[str | None, Parameter(
-            help="TOML file of settings; flags win over it")], None),
-        ("json", Annotated[bool, Parameter(
-            negative="", help="one JSON object a line on standard output")], False),
-        ("quiet", Annotated[bool, Parameter(
-            name=["--quiet", "-q"], negative="", help="no progress, only the end")], False),
-        ("report", Annotated[bool, Parameter(help="write report.html")], True),
-        ("allow_data_change", Annotated[bool, Parameter(
-            negative="", help="resume although the data have changed")], False),
-        ("force", Annotated[bool, Parameter(
-            negative="", help="resume from numbers that are NaN or infinite")], False),
-        ("strict", Annotated[bool, Parameter(
-            negative="", help="resume from the newest checkpoint or not at all")], False),
-    ]
+        flags.append((field.name, Annotated[kind, _hint(field)], None))
+    flags += [_path("out", "run folder to create [default: the next free one under ./runs]"),
+              _path("resume", "run folder to continue"),
+              _path("config", "TOML file of settings; flags win over it")]
+    flags += [_switch("json", "one JSON object a line on standard output"),
+              _switch("quiet", "no progress, only the end", "-q"),
+              ("report", Annotated[bool, Parameter(
+                  group=_RUN, show_default=False, help="write report.html [default: yes]")], True),
+              _switch("allow_data_change", "resume although the data have changed"),
+              _switch("force", "resume from numbers that are NaN or infinite"),
+              _switch("strict", "resume from the newest checkpoint or not at all")]
     train.__annotations__ = {name: kind for name, kind, _ in flags}
     return inspect.Signature([
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, kind, default in flags])
+
+
+def _path(name: str, words: str) -> tuple[str, Any, None]:
+    hint = Parameter(metavar="PATH", group=_RUN, help=words)
+    return name, Annotated[str | None, hint], None
+
+
+def _switch(name: str, words: str, short: str = "") -> tuple[str, Any, bool]:
+    long = "--" + name.replace("_", "-")
+    hint = Parameter(name=[long, short] if short else long, negative="", show_default=False,
+                     group=_RUN, help=words)
+    return name, Annotated[bool, hint], False
 
 
 train.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ from backlight.data.files import shown
 from backlight.data.pickled_array import NAMES, Name, SavedArray, SavedType, text_of
 from backlight.errors import DataError
 
-_MOST_INSTRUCTIONS = 1_000_000  # four times what 50,000 images with names take
+_MOST_INSTRUCTIONS = 500_000  # twice what 50,000 images with names take
 _LONGEST_NUMBER = 40
 # What Python 2 writes in the text form of a string; possessive, so that it needs no memory.
 _QUOTED = re.compile(rb"(?:[^\\]++|\\(?:[\\'\"nrt]|x[0-9a-fA-F]{2}))*+")

@@ -51,7 +51,7 @@ def run(kind: type[Tensor], gate: Gate, inputs: Any, attributes: dict[str, Any])
             foreign = True
     if foreign:  # lists and arrays of other kinds: the backward rule meets them converted too
         if wanted and mode.recording:  # their owner may write into them before backward
-            values = [np.array(value) if value is x and isinstance(x, np.ndarray) else value
+            values = [value if isinstance(x, kind) or type(x) in _NUMBERS else np.array(value)
                       for x, value in zip(inputs, values, strict=True)]
         inputs = tuple(x if isinstance(x, kind) else value
                        for x, value in zip(inputs, values, strict=True))

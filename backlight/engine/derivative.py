@@ -39,7 +39,9 @@ def grad(function: Any, inputs: Any = None, upstream: Any = None, *, argnums: Pl
     argnums : int or sequence of int
         With a function: which arguments to differentiate by.
     create_graph : bool
-        With a tensor: make the gradients differentiable.
+        Make the gradients differentiable. With a function they are so without being told by its
+        arguments and by those of functions around it, not by other tensors, such as parameters
+        of a model that it uses.
 
     Examples
     --------
@@ -66,12 +68,14 @@ def grad(function: Any, inputs: Any = None, upstream: Any = None, *, argnums: Pl
         return whole[0] if single else whole
 
     def gradient(*arguments: Any, **named: Any) -> Any:
-        return value_and_grad(function, argnums)(*arguments, **named)[1]
+        both = value_and_grad(function, argnums, create_graph=create_graph)
+        return both(*arguments, **named)[1]
 
     return gradient
 
 
-def value_and_grad(function: Callable[..., Any], argnums: Places = 0) -> Callable[..., Any]:
+def value_and_grad(function: Callable[..., Any], argnums: Places = 0, *,
+                   create_graph: bool = False) -> Callable[..., Any]:
     """A function that returns (f(x), ∂f/∂x).
 
     Examples
@@ -86,7 +90,7 @@ def value_and_grad(function: Callable[..., Any], argnums: Places = 0) -> Callabl
         recording = mode.recording
         with enable_grad():
             output = _scalar(function(*_place(arguments, places, handles), **named), function)
-            outer = recording and _more([output], handles)
+            outer = create_graph or (recording and _more([output], handles))
             found = _gradients([output], [None], handles, create_graph=outer)
         single = isinstance(argnums, int)
         return (output if outer else output.detach()), (found[0] if single else tuple(found))
@@ -247,18 +251,20 @@ def _handles(arguments: Sequence[Any], argnums: Places) -> tuple[list[int], list
                 handles.append(identity(x))
         else:
             handles.append(Tensor.share(x._value).requires_grad_())
+            handles[-1].note("handle", True)
     return places, handles
 
 
 def _more(outputs: Sequence[Tensor], handles: Sequence[Tensor]) -> bool:
-    """Whether a pass outside of this one may ask by what else the outputs were made from.
+    """Whether a pass around this one will ask for the gradient of this one's gradient.
 
-    A function may use tensors that are not its arguments: parameters of a model, or the argument
-    of a function around it. Then its gradient is a function of them, and must remember how.
+    It will if an argument has a history already, and if the function uses the argument of a
+    function around it. Other tensors, such as parameters of a model, count as constants.
     """
     known = {id(handle) for handle in handles if handle._gate is None}
-    return any(node._wanted and node._gate is None and id(node) not in known
-               for node in _history(outputs)[0])
+    return any(handle._gate is not None for handle in handles) or any(
+        node._gate is None and id(node) not in known and "handle" in (node._notes or ())
+        for node in _history(outputs)[0])
 
 
 def _place(arguments: Sequence[Any], places: list[int], handles: list[Tensor]) -> list[Any]:

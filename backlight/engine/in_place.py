@@ -42,7 +42,7 @@ class InPlace:
                 remedy="Write `with backlight.no_grad(): …`, or make a new tensor instead.")
         if not isinstance(self._value, np.ndarray) or not self._value.flags.writeable:
             self._value = np.array(self._value)  # memory of its own from now on
-            self._base = None
+            self._base = None  # type: ignore[misc]
         self.stamp()
         return self._value
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backlight.engine.backward import _history
+from backlight.engine.backward import _history, _seed, _step
+from backlight.engine.mode import no_grad
 from backlight.engine.tensor import Tensor
 from backlight.gates.family import outside
 
@@ -21,12 +22,14 @@ class Birthplace:
     value: float
     place: tuple[int, ...]
     inputs: str
+    backward: bool = False
 
     def __str__(self) -> str:
         """One sentence with gate, layer, place and the numbers it was given."""
         where = f" in {self.layer}" if self.layer else ""
         at = f" at {list(self.place)}" if self.place else ""
-        return f"gate {self.gate}{where} gave {self.value}{at} from {self.inputs}"
+        what = " the gradient" if self.backward else ""
+        return f"gate {self.gate}{where} gave{what} {self.value}{at} from {self.inputs}"
 
 
 def first_nonfinite(output: Tensor) -> Birthplace | None:
@@ -58,6 +61,56 @@ def first_nonfinite(output: Tensor) -> Birthplace | None:
     return None
 
 
+def first_nonfinite_gradient(output: Tensor, gradient: Any = None) -> Birthplace | None:
+    """The first gate, going back from `output`, that hands on a gradient that is not finite.
+
+    To be asked before the backward pass frees the history, or with `retain_graph=True` there.
+
+    Parameters
+    ----------
+    output : Tensor
+        Where the backward pass starts.
+    gradient : array_like, optional
+        Its upstream gradient; 1 for a scalar.
+
+    Examples
+    --------
+    >>> import backlight
+    >>> x = backlight.tensor([4.0, 0.0], requires_grad=True)
+    >>> print(first_nonfinite_gradient(x.sqrt().sum()))
+    gate sqrt gave the gradient inf at [1] from upstream = 1.0, x = 0.0
+    """
+    ordered, useful = _history([output])
+    arrived = {id(output): _seed(output, gradient, False)}
+    masked = False
+    with np.errstate(all="ignore"):
+        for node in reversed(ordered):
+            upstream = arrived.get(id(node))
+            if node._gate is None or upstream is None:
+                continue
+            masked = masked or node._gate.name == "where"
+            with no_grad():
+                _step(node, upstream, useful, arrived, False)
+            for x in node._inputs or ():
+                found = arrived.get(id(x)) if isinstance(x, Tensor) else None
+                if found is not None and not _finite(found):
+                    return _backward_place(node, np.asarray(found), np.asarray(upstream), masked)
+    return None
+
+
+def _backward_place(node: Tensor, found: Any, upstream: Any, masked: bool) -> Birthplace:
+    place = tuple(int(i) for i in np.argwhere(~np.isfinite(found))[0])
+    layer = (node._notes or {}).get("origin")
+    given = _given(node, place) if found.shape == node.shape else _given(node, ())
+    if upstream.shape == found.shape:
+        given = f"upstream = {float(upstream[place])}, {given}"
+        if masked and upstream[place] == 0:
+            given += ("; upstream is 0 in the masked branch of where: mask the input too, as in "
+                      "log(where(x > 0, x, 1))")
+    gate = node._gate.name if node._gate is not None else "input"
+    return Birthplace(gate, str(layer or ""), float(found[place]), place, given, backward=True)
+
+
 def _finite(value: Any) -> bool:
     return value.dtype.kind != "f" or bool(np.isfinite(value).all())
 
@@ -81,7 +134,7 @@ def _given(node: Tensor, place: tuple[int, ...]) -> str:
         if wrong.any():
             bad = value[tuple(np.argwhere(wrong)[0])] if value.ndim else value
             told.append(f"{name} = {float(bad)}; it needs {gate.domain[name]}")
-        elif value.shape == node.shape:
+        elif value.shape == node.shape and len(place) == value.ndim:
             told.append(f"{name} = {float(value[place])}")
         else:
             told.append(f"{name} of shape {value.shape}, largest size "

@@ -9,6 +9,7 @@ import numpy as np
 
 from backlight.gates.gate import TABLE
 from backlight.gates.joining import chunk, split
+from backlight.shapes import axes as axes_of
 
 if TYPE_CHECKING:
     from backlight.engine.tensor import Tensor
@@ -62,7 +63,7 @@ class Rearranging:
         order = _sizes(axes)
         if len(order) == 2 and self.ndim != 2:
             swapped = list(range(self.ndim))
-            first, second = order
+            first, second = (axes_of("transpose", one, self.ndim)[0] for one in order)
             swapped[first], swapped[second] = swapped[second], swapped[first]
             order = tuple(swapped)
         return TABLE["transpose"](self, order or None)  # type: ignore[no-any-return]

@@ -17,6 +17,7 @@ from backlight.engine.apply import run
 from backlight.engine.in_place import InPlace
 from backlight.engine.interchange import Interchange
 from backlight.engine.methods import GateMethods, attach
+from backlight.engine.operators import Operators
 from backlight.engine.rearranging import Rearranging
 from backlight.errors import DTypeError, GraphError, ShapeError
 from backlight.gates.arithmetic import add, divide, multiply, negative, power, subtract
@@ -26,7 +27,7 @@ Array = np.ndarray[Any, Any]
 _NONE: dict[str, Any] = {}
 
 
-class Tensor(Interchange, InPlace, Rearranging, GateMethods):
+class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
     """An array that remembers how it was made.
 
     Parameters
@@ -357,18 +358,6 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
     def __rtruediv__(self, other: Any) -> Tensor:
         return run(Tensor, divide, (other, self), _NONE)
 
-    def __mod__(self, other: Any) -> Tensor:
-        return TABLE["remainder"](self, other)  # type: ignore[no-any-return]
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return TABLE["remainder"](other, self)  # type: ignore[no-any-return]
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return TABLE["floor_divide"](self, other)  # type: ignore[no-any-return]
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return TABLE["floor_divide"](other, self)  # type: ignore[no-any-return]
-
     def __pow__(self, other: Any) -> Tensor:
         return run(Tensor, power, (self, other), _NONE)
 
@@ -380,48 +369,6 @@ class Tensor(Interchange, InPlace, Rearranging, GateMethods):
 
     def __pos__(self) -> Tensor:
         return self
-
-    def __abs__(self) -> Tensor:
-        return TABLE["absolute"](self)  # type: ignore[no-any-return]
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return TABLE["matmul"](self, other)  # type: ignore[no-any-return]
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return TABLE["matmul"](other, self)  # type: ignore[no-any-return]
-
-    def __eq__(self, other: object) -> Any:
-        return TABLE["equal"](self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return TABLE["not_equal"](self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return TABLE["less"](self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return TABLE["less_equal"](self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return TABLE["greater"](self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return TABLE["greater_equal"](self, other)
-
-    def __and__(self, other: Any) -> Any:
-        return TABLE["logical_and"](self, other)
-
-    def __rand__(self, other: Any) -> Any:
-        return TABLE["logical_and"](other, self)
-
-    def __or__(self, other: Any) -> Any:
-        return TABLE["logical_or"](self, other)
-
-    def __ror__(self, other: Any) -> Any:
-        return TABLE["logical_or"](other, self)
-
-    def __invert__(self) -> Any:
-        return TABLE["logical_not"](self)
 
 
 attach(Tensor)

@@ -200,7 +200,8 @@ class Clip(Elementwise):
         if low is not None and high is not None and low > high:
             raise ArgumentError("clip", got=f"low={low} above high={high}", needs="low ≤ high",
                                 remedy="Swap the bounds.")
-        bounded = x if low is None else np.maximum(x, low)
+        # Without bounds the output is a copy: what shares memory with x would have to say so.
+        bounded = np.maximum(x, x if low is None else low)
         return bounded if high is None else np.minimum(bounded, high)
 
     def backward(self, upstream: Any, x: Any, output: Any, *, low: Any, high: Any) -> Any:

@@ -26,12 +26,12 @@ def explained(gate: Gate, values: Any, attributes: dict[str, Any], problem: Exce
         A sentence on where the inputs came from, if it is known.
     """
     if isinstance(problem, BacklightError):
-        return _with_source(problem, source)
+        return _told(gate, problem, source)
     try:
         gate.shape(*(None if value is None else numpy.shape(value) for value in values),
                    **attributes)
     except BacklightError as refusal:
-        return _with_source(refusal, source)
+        return _told(gate, refusal, source)
     except MISTAKES:
         pass  # the shape rule stumbles over the same thing: tell it in NumPy's words
     got = ", ".join("nothing" if value is None else f"{_shape(value)} {kind_of(value)}"
@@ -56,5 +56,9 @@ def _shape(value: Any) -> str:
         return "ragged"
 
 
-def _with_source(error: BacklightError, source: str) -> BacklightError:
+def _told(gate: Gate, error: BacklightError, source: str) -> BacklightError:
+    """The refusal with where its inputs came from, under this gate's name and not a part's."""
+    # A gate that serves another (the winners of a pooling) speaks in that one's name.
+    if getattr(gate, "subject", gate.name) not in str(error):
+        return error.within(f"gate {gate.name}", source)
     return error if error.source or not source else error.within(error.subject, source)

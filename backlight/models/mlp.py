@@ -1,7 +1,7 @@
 """The multi-layer perceptron: s = W₂·max(0, W₁·x), and deeper.
 
 Source: CS231n, "Neural networks". He initialisation keeps the variance through ReLU layers; the
-last layer is drawn small, so that all classes start out alike.
+last layer is drawn ten times smaller, so that all classes start out alike.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def head(model: nn.Sequential, inputs: int, widths: tuple[int, ...], plan: Plan)
         if plan.dropout:
             layers.append(nn.Dropout(plan.dropout))
         inputs = width
-    return nn.Sequential(*layers, started(nn.Linear(inputs, plan.classes), 1e-2))
+    return nn.Sequential(*layers, started(nn.Linear(inputs, plan.classes), 0.1 / math.sqrt(inputs)))
 
 
 def started(layer: Any, deviation: float) -> Any:

@@ -5,11 +5,13 @@ Progress goes to standard error, the answer to standard output.
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any
 
 from backlight.train import strict_json
+from backlight.train.held_out import looks
 from backlight.train.loop import Outcome
 from backlight.train.pipeline import Parts
 from backlight.train.run import Run
@@ -50,38 +52,44 @@ class Display:
 
     def close(self, outcome: Outcome) -> None:
         """Say how it ended and where everything is."""
-        lines = []
+        lines, place = [], shown(str(self.run.path))
         if outcome.test is not None:
-            test = outcome.test
+            test, count = outcome.test, len(looks(self.run))
             wrong = int((test.predicted != test.labels).sum())
-            lines.append(f"test (first look, recorded): {test.accuracy:.1%} "
+            look = "first look" if count == 1 else f"look {count}"
+            lines.append(f"test ({look}, recorded): {test.accuracy:.1%} "
                          f"± {test.standard_error:.1%}   {wrong} of {len(test.labels)} wrong")
         if outcome.stopped == "interrupted":
             lines.append(f"stopped at step {outcome.step} and saved; "
-                         f"go on with: backlight train --resume {self.run.path}")
-        lines.append(f"wrote {self.run.path}/  (report.html, metrics.jsonl, config.toml, "
-                     "checkpoints/)")
+                         f"go on with: backlight train --resume {shlex.quote(place)}")
+        lines.append(f"wrote {place}/  ({', '.join(self._written())})")
         sys.stdout.write("\n".join(lines) + "\n")
+
+    def _written(self) -> list[str]:
+        names = ("report.html", "metrics.jsonl", "config.toml")
+        return [*(name for name in names if (self.run.path / name).exists()), "checkpoints/"]
 
 
 class Lines(Display):
     """One plain line an epoch, for pipes and logs."""
 
-    stream: TextIO = sys.stderr
+    def __init__(self, run: Run, parts: Parts) -> None:
+        super().__init__(run, parts)
+        self._before = self.began
 
     def tell(self, event: str, record: dict[str, Any]) -> None:
         """Write the headline at the start and a line after each epoch."""
         if event == "start":
             self._write(headline(record, self.parts))
         elif event == "epoch":
-            self._write(epoch_line(record, self.epochs, self._seconds()))
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self.began
+            now = time.monotonic()
+            rate = len(self.parts.data.train) / max(now - self._before, 1e-9)
+            self._before = now
+            line = epoch_line(record, self.epochs, now - self.began)
+            self._write(f"{line}   {rate:,.0f} images/s")
 
     def _write(self, text: str) -> None:
-        encoding = sys.stderr.encoding or "utf-8"
-        sys.stderr.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
 
@@ -123,11 +131,11 @@ class Live(Display):
             TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
             BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("loss {task.fields[loss]}"), TextColumn("{task.fields[rate]} images/s"),
-            TimeRemainingColumn(compact=True),
+            TimeRemainingColumn(compact=True), TextColumn("left"),
             console=console, refresh_per_second=_REFRESH, transient=True)
         self.task = self.progress.add_task("", total=self.steps, epoch=1, epochs=self.epochs,
                                            loss="–", rate="–")
-        self._first_step: int | None = None
+        self._first: tuple[int, float] | None = None
 
     def __enter__(self) -> Display:
         self.progress.start()
@@ -140,26 +148,44 @@ class Live(Display):
         """Move the bar at each step; print a line above it after each epoch."""
         if event == "step":
             step = int(record["step"])
-            if self._first_step is None:
-                self._first_step = step - 1
-            done = (step - self._first_step) * int(self.parts.settings.batch_size or 1)
-            rate = done / max(time.monotonic() - self.began, 1e-9)
+            if self._first is None:
+                # A resumed run begins in the middle: the time left counts from there.
+                self._first = step, time.monotonic()
+                self.progress.reset(self.task, completed=step - 1)
             self.progress.update(self.task, completed=step, epoch=record["epoch"],
-                                 loss=f"{record['loss']:.4f}", rate=f"{rate:,.0f}")
+                                 loss=f"{record['loss']:.4f}", rate=self._rate(step))
         elif event == "start":
             self.console.print(headline(record, self.parts), markup=False)
         elif event == "epoch":
             self.console.print(
                 epoch_line(record, self.epochs, time.monotonic() - self.began), markup=False)
 
+    def _rate(self, step: int) -> str:
+        """Images per second since the first step that was shown."""
+        if self._first is None or step == self._first[0]:
+            return "–"
+        done = (step - self._first[0]) * int(self.parts.settings.batch_size or 1)
+        return f"{done / max(time.monotonic() - self._first[1], 1e-9):,.0f}"
+
+
+def shown(text: str) -> str:
+    """A name as it is, but for control characters, which are written out.
+
+    Examples
+    --------
+    >>> len("a" + chr(27)), len(shown("a" + chr(27)))
+    (2, 5)
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+                   for c in text)
+
 
 def headline(record: dict[str, Any], parts: Parts) -> str:
     """What is trained on what, and whether the loss starts where chance would put it."""
     settings, sizes = parts.settings, record["sizes"]
-    shape = "×".join(str(n) for n in record["shape"])
+    name, shape = shown(str(record["data"])), "×".join(str(n) for n in record["shape"])
     loss, chance = record["loss_before_learning"], record["loss_at_chance"]
     close = "✓" if chance and abs(loss - chance) < 0.1 * chance else "unusual: see the report"
-    name = "".join(c if c.isprintable() else "?" for c in str(record["data"]))
     return (
         f"{name} · {shape} · {sizes['train']:,} train / {sizes['validation']:,} validation / "
         f"{sizes['test']:,} test · seed {settings.seed}\n"

@@ -79,7 +79,8 @@ class Trainer:
     run : Run
         The folder to write to.
     listen : callable
-        Told of every event as (name, record): "start", "step", "epoch", "end", "warning".
+        Told of every event as (name, record): "start", "step", "layers",
+        "activations", "epoch", "end".
     """
 
     parts: Parts

@@ -15,10 +15,12 @@ from backlight.data.dataset import DataSet, Examples
 from backlight.data.split import split
 from backlight.engine import random
 from backlight.errors import ArgumentError, DataError, UsageError
-from backlight.train.recipe import complete
+from backlight.train.memory import check_memory
+from backlight.train.recipe import LINEAR, complete
 from backlight.train.settings import Settings
 
 Array = np.ndarray[Any, Any]
+_RESIZED = ("folder", "faces")
 
 
 @dataclass
@@ -50,9 +52,13 @@ def build(settings: Settings) -> Parts:
     DataError, ArgumentError, UsageError
         If the data cannot be read or the settings do not fit them.
     """
+    _check_model(settings)
     full = load_data(settings)
+    _check_classes(full)
     settings = complete(settings, full)
     _check_batch(settings, len(full.train))
+    check_memory(settings.model, full.train.shape, len(full.classes), settings.hidden,
+                 settings.batch_size or 1)
     random.default.manual_seed(settings.seed)
     model = models.build(settings.model, full.train.shape, len(full.classes),
                          settings.hidden, settings.dropout or 0.0)
@@ -62,7 +68,7 @@ def build(settings: Settings) -> Parts:
     validation, test = (watched(part, normalize) for part in (full.validation, full.test))
     optimizer, schedule = rules(settings, model, len(train))
     average = None
-    if settings.ema is not None:
+    if settings.ema:
         average = optim.ExponentialMovingAverage(model.module.named_parameters(), settings.ema)
     return Parts(settings, full, model, optimizer, schedule, normalize, train, validation, test,
                  average)
@@ -78,7 +84,13 @@ def watched(part: Examples | None, normalize: Any) -> Any:
 
 def load_data(settings: Settings) -> DataSet:
     """The data set with its three splits; `limit` keeps the first examples of a shuffled order."""
-    options: dict[str, Any] = {} if settings.image_size is None else {"size": settings.image_size}
+    options: dict[str, Any] = {}
+    if settings.image_size is not None:
+        if settings.data.partition(":")[0] not in _RESIZED:
+            raise UsageError("setting image-size", got=f"data set {settings.data}",
+                             needs="images from files: --data folder:PATH or faces:PATH",
+                             remedy="Leave --image-size out.")
+        options["size"] = settings.image_size
     whole = data.load(settings.data, settings.data_dir, **options)
     parts = split(whole, validation=settings.validation, test=settings.test, seed=settings.seed)
     if settings.limit is not None and settings.limit < len(parts.train):
@@ -91,24 +103,35 @@ def load_data(settings: Settings) -> DataSet:
 
 def rules(settings: Settings, model: models.Built, steps_per_epoch: int) -> tuple[Any, Any]:
     """The update rule and the schedule of its learning rate."""
-    options: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    options: dict[str, Any] = {"lr": settings.lr}
+    if settings.weight_decay:
+        if settings.optimizer == "gradient-descent":
+            raise UsageError("setting weight-decay", got="optimizer gradient-descent",
+                             needs="an optimizer that decays weights",
+                             remedy="Leave --weight-decay out, or use --optimizer sgd.")
+        options["weight_decay"] = settings.weight_decay
     if settings.momentum is not None:
         if settings.optimizer != "sgd":
             raise UsageError("setting momentum", got=f"optimizer {settings.optimizer}",
                              needs="optimizer sgd, which has a momentum",
                              remedy="Leave --momentum out, or use --optimizer sgd.")
         options["momentum"] = settings.momentum
-    # Biases and scales are not decayed: the course's convention.
-    decayed = [(n, p) for n, p in model.module.named_parameters() if p.ndim > 1]
-    plain = [(n, p) for n, p in model.module.named_parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}]
-    if plain:
-        groups.append({"params": plain, "weight_decay": 0.0})
-    optimizer = optim.from_name(str(settings.optimizer), groups, **options)
+    optimizer = optim.from_name(str(settings.optimizer), _groups(model, "weight_decay" in options),
+                                **options)
     total = settings.epochs * steps_per_epoch  # type: ignore[operator]
     schedule = optim.schedule.from_name(str(settings.schedule), lr=optimizer, total_steps=total,
                                         warmup=settings.warmup)
     return optimizer, schedule
+
+
+def _groups(model: models.Built, decay: bool) -> list[dict[str, Any]]:
+    """The parameters; biases and scales are not decayed, which is the course's convention."""
+    named = list(model.module.named_parameters())
+    decayed: dict[str, Any] = {"params": [(n, p) for n, p in named if p.ndim > 1]}
+    plain: dict[str, Any] = {"params": [(n, p) for n, p in named if p.ndim <= 1]}
+    if decay:
+        plain["weight_decay"] = 0.0
+    return [group for group in (decayed, plain) if group["params"]]
 
 
 def _augmented(settings: Settings, full: DataSet, normalize: Any) -> Any:
@@ -122,6 +145,26 @@ def _augmented(settings: Settings, full: DataSet, normalize: Any) -> Any:
     if full.name not in ("digits", "mnist"):  # a mirrored digit is another sign
         steps.insert(0, data.RandomHorizontalFlip())
     return data.Compose([*steps, normalize])
+
+
+def _check_model(settings: Settings) -> None:
+    """Refuse a wish that the model would not heed."""
+    for name in ("hidden", "dropout"):
+        value = getattr(settings, name)
+        if value and settings.model in LINEAR:
+            told = ",".join(map(str, value)) if name == "hidden" else f"{value:g}"
+            raise UsageError(f"setting {name}", got=f"{told} for model {settings.model}",
+                             needs="a model with hidden layers, such as mlp or convnet",
+                             remedy=f"Leave --{name} out, or use --model mlp.")
+
+
+def _check_classes(full: DataSet) -> None:
+    present = np.unique(full.train.labels)
+    if len(present) < 2:
+        only = full.classes[int(present[0])] if len(present) else "none"
+        raise DataError(f"data set {full.name}", got=f"{len(full.train)} training examples, all "
+                        f"of one class, {only!r}", needs="examples of two classes at least",
+                        remedy="Add images of another class, or raise --limit.")
 
 
 def _check_batch(settings: Settings, examples: int) -> None:

@@ -52,11 +52,10 @@ def _whole(given: Any) -> int:
 def number(*, above: float | None = None, least: float | None = None,
            below: float | None = None) -> Convert:
     """A converter for finite numbers within bounds, from text or TOML."""
-    parts = [f"> {above:g}" if above is not None else "",
-             f"≥ {least:g}" if least is not None else "",
-             f"< {below:g}" if below is not None else ""]
-    needs = " and ".join(["a number " + parts[0] if parts[0] else "a number",
-                          *filter(None, parts[1:]), "finite"])
+    bounds = [sign for sign in (f"> {above:g}" if above is not None else "",
+                                f"≥ {least:g}" if least is not None else "",
+                                f"< {below:g}" if below is not None else "", "finite") if sign]
+    needs = "a number " + " and ".join(bounds)
 
     def convert(name: str, given: Any) -> float:
         try:
@@ -216,10 +215,11 @@ def _data_sets() -> list[str]:
     return [name for name in known_names() if ":" not in name]
 
 
-def setting(default: Any, convert: Convert, help: str, alias: str = "") -> Any:
-    """A field of `Settings`: default, converter and one line of help."""
+def setting(default: Any, convert: Convert, help: str, alias: str = "",
+            among: Callable[[], list[str]] | None = None) -> Any:
+    """A field of `Settings`: default, converter, one line of help, and the names it can take."""
     return dataclasses.field(default=default, metadata={
-        "convert": convert, "help": help, "alias": alias})
+        "convert": convert, "help": help, "alias": alias, "among": among})
 
 
 @dataclass(frozen=True)
@@ -227,15 +227,17 @@ class Settings:
     """Everything that decides what a run computes. None stands for the recipe's own value."""
 
     data: str = setting("digits", choice(_data_sets, prefixes=("folder:", "faces:")),
-                        "data set: a name, folder:PATH or faces:PATH")
+                        "data set: folder:PATH, faces:PATH, or one of", among=_data_sets)
     data_dir: str | None = setting(None, text(), "folder that holds the data set's files")
-    model: str = setting("convnet", choice(_models), "model")
+    model: str = setting("convnet", choice(_models), "one of", among=_models)
     epochs: int | None = setting(None, count(1, 10**9), "times every training example is seen")
     batch_size: int | None = setting(None, count(1, 2**31), "examples a step")
-    optimizer: str | None = setting(None, choice(_optimizers), "update rule")
+    optimizer: str | None = setting(None, choice(_optimizers), "update rule: one of",
+                                    among=_optimizers)
     lr: float | None = setting(None, number(above=0), "learning rate at its highest",
                                alias="learning-rate")
-    schedule: str | None = setting(None, choice(_schedules), "how the learning rate changes")
+    schedule: str | None = setting(None, choice(_schedules),
+                                   "how the learning rate changes: one of", among=_schedules)
     warmup: int = setting(0, count(0), "steps over which the learning rate rises from 0")
     momentum: float | None = setting(None, number(least=0, below=1), "momentum, for sgd")
     weight_decay: float | None = setting(None, number(least=0), "λ of ½λ‖w‖², or AdamW's")

@@ -129,7 +129,7 @@ def test_G8_a_seed_written_as_a_number_keeps_its_digits():
     x = backlight.tensor(np.array(3.0), requires_grad=True)
     (x * 1.0).backward(0.1)
     assert x.grad.item() == 0.1
-    output, pull = backlight.vjp(lambda v: v * 1.0, np.array([1.0, 2.0]))
+    _, pull = backlight.vjp(lambda v: v * 1.0, np.array([1.0, 2.0]))
     assert pull([0.1, 0.3])[0].tolist() == [0.1, 0.3]
     assert backlight.jvp(lambda v: v * 1.0, (np.array(3.0),), (0.1,))[1].item() == 0.1
     assert backlight.hvp(lambda v: (v * v / 2).sum(), np.ones(1), [0.1]).tolist() == [0.1]

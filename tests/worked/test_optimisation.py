@@ -135,7 +135,7 @@ RULES = {
     "momentum": (lambda p: optim.SGD(p, lr=0.1, momentum=0.9), [0.9, 0.72, 0.486], 9),
     "nesterov": (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
                  [0.81, 0.5751, 0.327321], 9),
-    "adagrad": (lambda p: optim.Adagrad(p, lr=0.1, eps=1e-8), [0.9, 0.833103528, 0.780456183], 9),
+    "adagrad": (lambda p: optim.Adagrad(p, lr=0.1, eps=1e-8), [0.9, 0.833103528, 0.780456183], 8),
     "rmsprop": (lambda p: optim.RMSprop(p, lr=0.1, alpha=0.99), [1e-7, -1e-9, 0.0], 9),
     "adam": (lambda p: optim.Adam(p, lr=0.1), [0.9, 0.80041223, 0.701586275], 8),
     "adam without correction": (lambda p: optim.Adam(p, lr=0.1, bias_correction=False),
