@@ -43,7 +43,9 @@ def set_default_dtype(dtype: Any) -> None:
     chosen = np.dtype(dtype)
     if chosen not in (float32, float64):
         raise ArgumentError(
-            "set_default_dtype", got=str(chosen), needs="float32 or float64",
+            "set_default_dtype",
+            got=str(chosen),
+            needs="float32 or float64",
             remedy="Pass numpy.float32 or numpy.float64.",
         )
     _default = chosen
@@ -79,15 +81,19 @@ def as_array(value: Any, dtype: Any = None, subject: str = "tensor") -> Array:
     """
     if np.ma.isMaskedArray(value):
         raise DTypeError(
-            subject, got="a masked array", needs="an array without a mask",
+            subject,
+            got="a masked array",
+            needs="an array without a mask",
             remedy="Fill the masked elements: array.filled(value).",
         )
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as problem:
         raise DTypeError(
-            subject, got=f"a value that is not a regular array ({problem})",
-            needs="numbers in rows of equal length", remedy="Make the rows equally long.",
+            subject,
+            got=f"a value that is not a regular array ({problem})",
+            needs="numbers in rows of equal length",
+            remedy="Make the rows equally long.",
         ) from problem
     if dtype is None and array.dtype == float64 and not hasattr(value, "dtype"):
         dtype = _default
@@ -96,7 +102,9 @@ def as_array(value: Any, dtype: Any = None, subject: str = "tensor") -> Array:
     if not is_supported(array.dtype) or (dtype is not None and not is_supported(dtype)):
         wrong = array.dtype if not is_supported(array.dtype) else dtype
         raise DTypeError(
-            subject, got=f"elements of type {wrong}", needs=_SUPPORTED,
+            subject,
+            got=f"elements of type {wrong}",
+            needs=_SUPPORTED,
             remedy="Convert them first, for example array.astype(numpy.float32).",
         )
     target = array.dtype if dtype is None else dtype

@@ -49,8 +49,9 @@ class BacklightError(Exception):
     def __str__(self) -> str:
         """The message: subject and what it got, what it needs, where from, what to do."""
         lines = [_sentence(f"{self.subject} got {self.got}")]
-        lines.append(" ".join(filter(None, [
-            _sentence(f"It needs {self.needs}"), _sentence(self.source)])))
+        lines.append(
+            " ".join(filter(None, [_sentence(f"It needs {self.needs}"), _sentence(self.source)]))
+        )
         lines.append(_sentence(self.remedy))
         return "\n  ".join(line for line in lines if line)
 
@@ -61,7 +62,10 @@ class BacklightError(Exception):
     def within(self, subject: str, source: str = "") -> BacklightError:
         """The same error told by an outer layer: `subject` replaces the gate's bare name."""
         return type(self)(
-            subject, got=self.got, needs=self.needs, remedy=self.remedy,
+            subject,
+            got=self.got,
+            needs=self.needs,
+            remedy=self.remedy,
             source=self.source or source,
         )
 

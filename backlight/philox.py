@@ -55,7 +55,7 @@ def blocks(seed: int, stream: int, first: int, count: int) -> Array:
     # In pieces that stay in the cache: ten times faster for millions of words than in one.
     for start in range(0, count, _PIECE):
         size = min(_PIECE, count - start)
-        found[start:start + size] = _some(seed, stream, first + start, size)
+        found[start : start + size] = _some(seed, stream, first + start, size)
     return found
 
 
@@ -91,9 +91,7 @@ def integers(seed: int, stream: int, count: int) -> Array:
     return blocks(seed, stream, 0, -(-count // 4)).reshape(-1)[:count]
 
 
-def uniform(
-    seed: int, stream: int, shape: tuple[int, ...] = (), dtype: Any = np.float32
-) -> Array:
+def uniform(seed: int, stream: int, shape: tuple[int, ...] = (), dtype: Any = np.float32) -> Array:
     """Uniform numbers in [0, 1): 24 random bits in float32, 53 in float64.
 
     Examples

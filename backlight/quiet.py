@@ -17,8 +17,11 @@ def _find() -> tuple[contextvars.ContextVar[Any], Any] | None:
     before = dict(contextvars.copy_context().items())
     with np.errstate(all="ignore"):
         inside = dict(contextvars.copy_context().items())
-    changed = [(variable, value) for variable, value in inside.items()
-               if variable not in before or before[variable] is not value]
+    changed = [
+        (variable, value)
+        for variable, value in inside.items()
+        if variable not in before or before[variable] is not value
+    ]
     return changed[0] if len(changed) == 1 else None
 
 

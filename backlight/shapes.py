@@ -33,7 +33,8 @@ def broadcast(subject: str, *shapes: Shape) -> Shape:
                 continue
             if result[place] not in (1, size):
                 raise ShapeError(
-                    subject, got="shapes " + " and ".join(map(str, shapes)),
+                    subject,
+                    got="shapes " + " and ".join(map(str, shapes)),
                     needs="shapes that broadcast: from the right, sizes equal or 1",
                     remedy=f"Sizes {result[place]} and {size} meet at axis {place - rank}; "
                     "reshape or transpose one input.",
@@ -65,14 +66,18 @@ def axes(subject: str, axis: Axis, rank: int) -> Shape:
         place = whole(subject, "axis", one)
         if not -max(rank, 1) <= place < max(rank, 1):
             raise ShapeError(
-                subject, got=f"axis {place} for an input of {rank} axes",
-                needs=f"an axis from {-rank} to {rank - 1}", remedy="Name an axis the input has.",
+                subject,
+                got=f"axis {place} for an input of {rank} axes",
+                needs=f"an axis from {-rank} to {rank - 1}",
+                remedy="Name an axis the input has.",
             )
         if rank:
             places.append(place % rank)
     if len(set(places)) < len(places):
         raise ShapeError(
-            subject, got=f"axis {axis}, which names an axis twice", needs="each axis once",
+            subject,
+            got=f"axis {axis}, which names an axis twice",
+            needs="each axis once",
             remedy="Leave the repeated axis out.",
         )
     return tuple(sorted(places))
@@ -89,7 +94,9 @@ def whole(subject: str, name: str, value: Any, least: int | None = None) -> int:
     if number is None or (least is not None and number < least):
         at_least = "" if least is None else f" of at least {least}"
         raise ArgumentError(
-            subject, got=f"{name}={value!r}", needs=f"a whole number{at_least}",
+            subject,
+            got=f"{name}={value!r}",
+            needs=f"a whole number{at_least}",
             remedy=f"Pass {name} as an int.",
         )
     return number
@@ -100,7 +107,9 @@ def pair(subject: str, name: str, value: Any, least: int) -> tuple[int, int]:
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2:
         raise ArgumentError(
-            subject, got=f"{name}={value!r}", needs="one whole number or two",
+            subject,
+            got=f"{name}={value!r}",
+            needs="one whole number or two",
             remedy=f"Pass {name}=n or {name}=(vertical, horizontal).",
         )
     return whole(subject, name, both[0], least), whole(subject, name, both[1], least)
@@ -130,13 +139,16 @@ def matmul(subject: str, left: Shape, right: Shape) -> Shape:
     """
     if not left or not right:
         raise ShapeError(
-            subject, got=f"shapes {left} and {right}", needs="at least one axis each",
+            subject,
+            got=f"shapes {left} and {right}",
+            needs="at least one axis each",
             remedy="Multiply by a number with *.",
         )
     inner = right[-2] if len(right) > 1 else right[0]
     if left[-1] != inner:
         raise ShapeError(
-            subject, got=f"shapes {left} and {right}",
+            subject,
+            got=f"shapes {left} and {right}",
             needs=f"the inner sizes to agree, and they are {left[-1]} and {inner}",
             remedy="Transpose an input, or change the layer that made it.",
         )
@@ -150,7 +162,12 @@ ROUNDINGS = ("exact", "floor", "ceil")
 
 
 def window(
-    subject: str, size: int, kernel: int, stride: int, padding: int = 0, dilation: int = 1,
+    subject: str,
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: int = 0,
+    dilation: int = 1,
     rounding: str = "exact",
 ) -> int:
     """How many windows fit along an axis: (W − D·(F−1) − 1 + 2P) / S + 1.
@@ -169,14 +186,17 @@ def window(
     """
     if rounding not in ROUNDINGS:
         raise ArgumentError(
-            subject, got=f"rounding={rounding!r}", needs="exact, floor or ceil",
+            subject,
+            got=f"rounding={rounding!r}",
+            needs="exact, floor or ceil",
             remedy=nearest(rounding, ROUNDINGS),
         )
     extent = dilation * (kernel - 1) + 1
     room = size + 2 * padding - extent
     if room < 0:
         raise ShapeError(
-            subject, got=f"an input of size {size} with padding {padding}",
+            subject,
+            got=f"an input of size {size} with padding {padding}",
             needs=f"at least {extent}, the extent of its kernel",
             remedy=f"Use a kernel of extent {size + 2 * padding} at most, or padding of at least "
             f"{math.ceil((extent - size) / 2)}.",
@@ -190,8 +210,11 @@ def window(
     # Only near ones are looked at: a user who mistyped a padding of 10⁹ is not to wait.
     fits = [step for step in range(1, min(room, 2 * stride + 64) + 1) if room % step == 0]
     near = min(fits, key=lambda step: abs(step - stride))
-    pads = [pad for pad in range(max(0, padding - min(stride, 64)), padding + min(stride, 64) + 1)
-            if size + 2 * pad >= extent and (size + 2 * pad - extent) % stride == 0]
+    pads = [
+        pad
+        for pad in range(max(0, padding - min(stride, 64)), padding + min(stride, 64) + 1)
+        if size + 2 * pad >= extent and (size + 2 * pad - extent) % stride == 0
+    ]
     other = f" or padding {min(pads, key=lambda pad: abs(pad - padding))}" if pads else ""
     raise ShapeError(
         subject,

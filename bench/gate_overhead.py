@@ -1,6 +1,6 @@
 """What a gate costs besides its arithmetic: a chain of scalar products, forward and backward.
 
-    python bench/gate_overhead.py
+python bench/gate_overhead.py
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ def main() -> None:
         forward.append((middle - start) / GATES * 1e6)
         backward.append((end - middle) / GATES * 1e6)
     there, back = sorted(forward)[REPEATS // 2], sorted(backward)[REPEATS // 2]
-    print(f"a scalar gate: forward {there:.2f} µs + backward {back:.2f} µs = "
-          f"{there + back:.2f} µs (medians of {REPEATS})")
+    print(
+        f"a scalar gate: forward {there:.2f} µs + backward {back:.2f} µs = "
+        f"{there + back:.2f} µs (medians of {REPEATS})"
+    )
 
 
 if __name__ == "__main__":

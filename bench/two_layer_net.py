@@ -33,8 +33,12 @@ def by_hand(x, y, w1, b1, w2, b2):
     probabilities /= len(y)
     d_hidden = probabilities @ w2
     d_hidden[hidden <= 0] = 0
-    gradients = (d_hidden.T @ x, d_hidden.sum(axis=0), probabilities.T @ hidden,
-                 probabilities.sum(axis=0))
+    gradients = (
+        d_hidden.T @ x,
+        d_hidden.sum(axis=0),
+        probabilities.T @ hidden,
+        probabilities.sum(axis=0),
+    )
     for parameter, gradient in zip((w1, b1, w2, b2), gradients, strict=True):
         parameter -= RATE * gradient
     return float(loss)

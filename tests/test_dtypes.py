@@ -8,8 +8,19 @@ import pytest
 from backlight import dtypes
 from backlight.errors import ArgumentError, DTypeError
 
-KINDS = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-         "float32", "float64"]
+KINDS = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+]
 
 
 @pytest.mark.parametrize(("a", "b"), list(itertools.product(KINDS, KINDS)))
@@ -35,24 +46,45 @@ def test_python_numbers_are_weak(kind):
     assert dtypes.promote(bool) == np.bool_
 
 
-@pytest.mark.parametrize(("value", "dtype"), [
-    (1.0, "float32"), (1, "int64"), (True, "bool"), ([1, 2.0], "float32"), ([], "float32"),
-    ([True, False], "bool"), (np.float64(1), "float64"), (np.array([1.0]), "float64"),
-    (np.array([1], "i2"), "int16"), (np.array([1.0], ">f8"), "float64"),
-    (np.array([1.0], ">f4"), "float32"), (range(3), "int64"), (memoryview(b"ab"), "uint8"),
-])
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (1.0, "float32"),
+        (1, "int64"),
+        (True, "bool"),
+        ([1, 2.0], "float32"),
+        ([], "float32"),
+        ([True, False], "bool"),
+        (np.float64(1), "float64"),
+        (np.array([1.0]), "float64"),
+        (np.array([1], "i2"), "int16"),
+        (np.array([1.0], ">f8"), "float64"),
+        (np.array([1.0], ">f4"), "float32"),
+        (range(3), "int64"),
+        (memoryview(b"ab"), "uint8"),
+    ],
+)
 def test_what_becomes_an_array(value, dtype):
     found = dtypes.as_array(value)
     assert found.dtype == dtype
     assert found.dtype.isnative
 
 
-@pytest.mark.parametrize(("value", "words"), [
-    ("text", "<U4"), (None, "object"), (1j, "complex"), (np.float16(1), "float16"),
-    ([[1], [1, 2]], "equal length"),
-    (np.array(["2020"], "M8[Y]"), "datetime"), (b"bytes", "S5"), (10**30, "object"),
-    (np.ma.array([1.0]), "masked"), ({1, 2}, "object"),
-])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("text", "<U4"),
+        (None, "object"),
+        (1j, "complex"),
+        (np.float16(1), "float16"),
+        ([[1], [1, 2]], "equal length"),
+        (np.array(["2020"], "M8[Y]"), "datetime"),
+        (b"bytes", "S5"),
+        (10**30, "object"),
+        (np.ma.array([1.0]), "masked"),
+        ({1, 2}, "object"),
+    ],
+)
 def test_what_does_not(value, words):
     with pytest.raises(DTypeError, match=words):
         dtypes.as_array(value, subject="labels")

@@ -8,25 +8,38 @@ import pytest
 from backlight import errors
 from backlight.errors import BacklightError, ShapeError, nearest
 
-KINDS = [kind for kind in vars(errors).values()
-         if isinstance(kind, type) and issubclass(kind, BacklightError)]
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, BacklightError)
+]
 
 
 def made(kind):
-    return kind("conv2", got="16 channels", needs="32 channels", source="They came from pool1.",
-                remedy="Make conv1 produce 32")
+    return kind(
+        "conv2",
+        got="16 channels",
+        needs="32 channels",
+        source="They came from pool1.",
+        remedy="Make conv1 produce 32",
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_message_has_all_answers(kind):
-    assert str(made(kind)) == ("conv2 got 16 channels.\n  It needs 32 channels. They came from "
-                               "pool1.\n  Make conv1 produce 32.")
+    assert str(made(kind)) == (
+        "conv2 got 16 channels.\n  It needs 32 channels. They came from "
+        "pool1.\n  Make conv1 produce 32."
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_errors_are_copied_whole(kind):
-    for twin in (copy.copy(made(kind)), copy.deepcopy(made(kind)),
-                 pickle.loads(pickle.dumps(made(kind)))):
+    for twin in (
+        copy.copy(made(kind)),
+        copy.deepcopy(made(kind)),
+        pickle.loads(pickle.dumps(made(kind))),
+    ):
         assert type(twin) is kind
         assert str(twin) == str(made(kind))
 
@@ -47,9 +60,15 @@ def test_within_replaces_who_and_keeps_a_known_source():
     assert bare.within("body", "From x.").source == "From x."
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("adamm", "'adam'"), ("zzzz", "Known: sgd, adam."), ("", "Known"), (3, "Known"),
-])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("adamm", "'adam'"),
+        ("zzzz", "Known: sgd, adam."),
+        ("", "Known"),
+        (3, "Known"),
+    ],
+)
 def test_nearest(name, words):
     assert words in nearest(name, ["sgd", "adam"])
 

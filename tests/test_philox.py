@@ -26,12 +26,15 @@ def test_published_vectors(counter, key, words):
 def test_a_block_depends_on_its_position_alone():
     whole = philox.blocks(3, 5, 0, 40_000)
     for first, count in ((0, 1), (17, 3), (16_383, 2), (39_999, 1)):
-        assert np.array_equal(philox.blocks(3, 5, first, count), whole[first:first + count])
+        assert np.array_equal(philox.blocks(3, 5, first, count), whole[first : first + count])
 
 
 def test_seeds_and_streams_differ_in_every_bit_of_theirs():
-    seen = {philox.blocks(seed, stream, 0, 1).tobytes() for seed in (0, 1, 2**32, ONES)
-            for stream in (0, 1, 2**32, ONES)}
+    seen = {
+        philox.blocks(seed, stream, 0, 1).tobytes()
+        for seed in (0, 1, 2**32, ONES)
+        for stream in (0, 1, 2**32, ONES)
+    }
     assert len(seen) == 16
 
 

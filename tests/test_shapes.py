@@ -37,8 +37,10 @@ def test_broadcast_refuses_what_numpy_refuses(a, b):
 @given(sizes, st.data())
 def test_reduce_like_numpy(shape, data):
     rank = len(shape)
-    axis = data.draw(st.none() | st.lists(st.integers(-rank, rank - 1) if rank else st.nothing(),
-                                          max_size=rank).map(tuple))
+    axis = data.draw(
+        st.none()
+        | st.lists(st.integers(-rank, rank - 1) if rank else st.nothing(), max_size=rank).map(tuple)
+    )
     keepdims = data.draw(st.booleans())
     try:
         known = np.zeros(shape).sum(axis=axis, keepdims=keepdims).shape
@@ -62,8 +64,9 @@ def test_matmul_like_numpy(a, b):
 
 
 @quick
-@given(st.integers(1, 20), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3),
-       st.integers(1, 3))
+@given(
+    st.integers(1, 20), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3), st.integers(1, 3)
+)
 def test_windows_are_those_that_fit(size, kernel, stride, padding, dilation):
     extent = dilation * (kernel - 1) + 1
     starts = range(0, size + 2 * padding - extent + 1, stride)

@@ -13,5 +13,17 @@ from backlight.check.numerical import (
 from backlight.check.report import Report, Row
 from backlight.check.verdict import Verdict, judge, relative_error
 
-__all__ = ["Cost", "Report", "Row", "Verdict", "cost", "error_by_step", "evaluations_needed",
-           "gradcheck", "gradgradcheck", "judge", "numerical_gradient", "relative_error"]
+__all__ = [
+    "Cost",
+    "Report",
+    "Row",
+    "Verdict",
+    "cost",
+    "error_by_step",
+    "evaluations_needed",
+    "gradcheck",
+    "gradgradcheck",
+    "judge",
+    "numerical_gradient",
+    "relative_error",
+]

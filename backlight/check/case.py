@@ -44,18 +44,25 @@ class Case:
         Draws the cotangent: random, not uniform, so that no two mistakes cancel.
     """
 
-    def __init__(self, run: Callable[[], Any], leaves: dict[str, Tensor], *,
-                 state: Sequence[Tensor] = (), generators: Iterable[Any] = (),
-                 seed: int = 0) -> None:
+    def __init__(
+        self,
+        run: Callable[[], Any],
+        leaves: dict[str, Tensor],
+        *,
+        state: Sequence[Tensor] = (),
+        generators: Iterable[Any] = (),
+        seed: int = 0,
+    ) -> None:
         self.leaves = leaves
         self._run = run
         self._state = [(tensor, np.array(tensor._value)) for tensor in state]
-        self._generators = [(one, one.state_dict())
-                            for one in (random.default, *generators)]
+        self._generators = [(one, one.state_dict()) for one in (random.default, *generators)]
         self.seed = seed
         self.outputs = self.results()
-        self.weights = [np.asarray(philox.normal(seed, 900 + place, output.shape, np.float64))
-                        for place, output in enumerate(self.outputs)]
+        self.weights = [
+            np.asarray(philox.normal(seed, 900 + place, output.shape, np.float64))
+            for place, output in enumerate(self.outputs)
+        ]
         if len(self.outputs) == 1 and self.outputs[0].size == 1:
             self.weights = [np.ones(self.outputs[0].shape)]  # a scalar's own gradient is readable
 
@@ -81,15 +88,22 @@ class Case:
             return self._stirred(share, stir)
         outputs = self.results()
         wanted = list(self.leaves.values())
-        pairs = [(output, weight) for output, weight in zip(outputs, self.weights, strict=True)
-                 if output.requires_grad]
-        found = propagate([output for output, _ in pairs],
-                          [Tensor.share((share * weight).astype(output.dtype))
-                           for output, weight in pairs],
-                          wanted)
-        return {name: np.zeros(leaf.shape) if gradient is None
-                else np.asarray(gradient._value, np.float64)
-                for (name, leaf), gradient in zip(self.leaves.items(), found, strict=True)}
+        pairs = [
+            (output, weight)
+            for output, weight in zip(outputs, self.weights, strict=True)
+            if output.requires_grad
+        ]
+        found = propagate(
+            [output for output, _ in pairs],
+            [Tensor.share((share * weight).astype(output.dtype)) for output, weight in pairs],
+            wanted,
+        )
+        return {
+            name: np.zeros(leaf.shape)
+            if gradient is None
+            else np.asarray(gradient._value, np.float64)
+            for (name, leaf), gradient in zip(self.leaves.items(), found, strict=True)
+        }
 
     def _stirred(self, share: float, stir: int) -> dict[str, Array]:
         before = [np.array(leaf._value) for leaf in self.leaves.values()]
@@ -125,15 +139,19 @@ class Case:
         first, second = self.read(), self.read()
         if not np.array_equal(first.numbers, second.numbers, equal_nan=True):
             raise ArgumentError(
-                "gradcheck", got="two different results for the same inputs",
+                "gradcheck",
+                got="two different results for the same inputs",
                 needs="a function that only its inputs decide",
-                remedy="Draw random numbers from backlight's generators, or seed your own inside.")
+                remedy="Draw random numbers from backlight's generators, or seed your own inside.",
+            )
         for (name, leaf), value in zip(self.leaves.items(), before, strict=True):
             if leaf._value.tobytes() != value.tobytes():
                 raise ArgumentError(
-                    "gradcheck", got=f"a function that writes into {name}",
+                    "gradcheck",
+                    got=f"a function that writes into {name}",
                     needs="a function that leaves its inputs as they are",
-                    remedy="Compute a new tensor instead of changing the input.")
+                    remedy="Compute a new tensor instead of changing the input.",
+                )
 
 
 def of_function(function: Callable[..., Any], inputs: Any, seed: int = 0) -> Case:
@@ -153,9 +171,12 @@ def of_function(function: Callable[..., Any], inputs: Any, seed: int = 0) -> Cas
         if chosen:
             leaves[name] = placed
     if not leaves:
-        raise DTypeError("gradcheck", got="inputs " + ", ".join(_kind(x) for x in given),
-                         needs="at least one with floating numbers, to differentiate by",
-                         remedy="Pass for example numpy.array([1.0, 2.0]).")
+        raise DTypeError(
+            "gradcheck",
+            got="inputs " + ", ".join(_kind(x) for x in given),
+            needs="at least one with floating numbers, to differentiate by",
+            remedy="Pass for example numpy.array([1.0, 2.0]).",
+        )
     return Case(lambda: function(*arguments), leaves, seed=seed)
 
 
@@ -168,8 +189,9 @@ def of_model(model: Any, inputs: Any, loss: Any = None, seed: int = 0) -> Case:
     own = copy.deepcopy(model).double()
     if loss is not None and hasattr(loss, "named_parameters"):
         loss = copy.deepcopy(loss).double()
-    leaves = {name: parameter for name, parameter in own.named_parameters()
-              if parameter.requires_grad}
+    leaves = {
+        name: parameter for name, parameter in own.named_parameters() if parameter.requires_grad
+    }
     arguments = []
     features = len(given) - (loss is not None)
     for place, x in enumerate(given):
@@ -182,22 +204,37 @@ def of_model(model: Any, inputs: Any, loss: Any = None, seed: int = 0) -> Case:
         output = own(*arguments[:features])
         return output if loss is None else loss(output, *arguments[features:])
 
-    generators = {id(value): value for module in own.modules() for value in vars(module).values()
-                  if isinstance(value, random.Generator)}
+    generators = {
+        id(value): value
+        for module in own.modules()
+        for value in vars(module).values()
+        if isinstance(value, random.Generator)
+    }
     return Case(run, leaves, state=list(own.buffers()), generators=generators.values(), seed=seed)
 
 
 def second_order(case: Case) -> Case:
     """The case of the backward pass itself: gradients, by the leaves and by the upstream."""
-    upstreams = {f"upstream {place}" if len(case.weights) > 1 else "upstream":
-                 Tensor(weight, dtype=np.float64, requires_grad=True)
-                 for place, weight in enumerate(case.weights)}
+    upstreams = {
+        f"upstream {place}" if len(case.weights) > 1 else "upstream": Tensor(
+            weight, dtype=np.float64, requires_grad=True
+        )
+        for place, weight in enumerate(case.weights)
+    }
 
     def run() -> list[Tensor]:
-        pairs = [(output, upstream) for output, upstream in
-                 zip(case.results(), upstreams.values(), strict=True) if output.requires_grad]
-        found = propagate([output for output, _ in pairs], [upstream for _, upstream in pairs],
-                          list(case.leaves.values()), create_graph=True, retain_graph=True)
+        pairs = [
+            (output, upstream)
+            for output, upstream in zip(case.results(), upstreams.values(), strict=True)
+            if output.requires_grad
+        ]
+        found = propagate(
+            [output for output, _ in pairs],
+            [upstream for _, upstream in pairs],
+            list(case.leaves.values()),
+            create_graph=True,
+            retain_graph=True,
+        )
         return [gradient for gradient in found if gradient is not None]
 
     return Case(run, {**case.leaves, **upstreams}, seed=case.seed + 1)
@@ -250,8 +287,11 @@ def _input_names(function: Any, count: int) -> list[str]:
         names = list(function.names)
     else:
         try:
-            names = [p.name for p in inspect.signature(function).parameters.values()
-                     if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+            names = [
+                p.name
+                for p in inspect.signature(function).parameters.values()
+                if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            ]
         except (TypeError, ValueError):
             names = []
     return [names[place] if place < len(names) else f"input {place}" for place in range(count)]

@@ -44,8 +44,10 @@ def dtype_rule(gate: Gate, sample: Sample) -> Iterator[Finding]:
     """The declared type is the real one, for every type of element, or a refusal in words."""
     attributes = attributes_of(gate, sample)
     for kind in _KINDS:
-        inputs = [_cast(gate, name, x, kind)
-                  for name, x in zip(names(gate, sample), sample.inputs, strict=True)]
+        inputs = [
+            _cast(gate, name, x, kind)
+            for name, x in zip(names(gate, sample), sample.inputs, strict=True)
+        ]
         wires = [Tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in inputs]
         try:
             declared = gate.dtype(*map(_dtype, inputs), **attributes)
@@ -53,20 +55,33 @@ def dtype_rule(gate: Gate, sample: Sample) -> Iterator[Finding]:
         except BacklightError:
             continue
         except Exception as problem:  # whatever else is raised is the finding
-            yield Finding(gate.name, "dtype rule", str(sample),
-                          f"{kind} raises {type(problem).__name__}: {problem}")
+            yield Finding(
+                gate.name,
+                "dtype rule",
+                str(sample),
+                f"{kind} raises {type(problem).__name__}: {problem}",
+            )
             continue
         if declared != real:
-            yield Finding(gate.name, "dtype rule", str(sample),
-                          f"for {kind} declares {declared}, gives {real}")
+            yield Finding(
+                gate.name,
+                "dtype rule",
+                str(sample),
+                f"for {kind} declares {declared}, gives {real}",
+            )
 
 
 def single_precision(gate: Gate, sample: Sample) -> Iterator[Finding]:
     """In float32, value and gradients are those of float64 within 64 roundings, in float32."""
     if case_of(gate, sample) is None or "dtype" in sample.attributes:
         return
-    rounded = Sample(tuple(np.asarray(x, np.float32).astype(np.float64) if floating(x) else x
-                           for x in sample.inputs), sample.attributes)
+    rounded = Sample(
+        tuple(
+            np.asarray(x, np.float32).astype(np.float64) if floating(x) else x
+            for x in sample.inputs
+        ),
+        sample.attributes,
+    )
     case = case_of(gate, rounded)
     if case is None:
         return
@@ -74,16 +89,23 @@ def single_precision(gate: Gate, sample: Sample) -> Iterator[Finding]:
     exact = gradients(gate, tensors(rounded), sample.attributes, cotangent)
     short = gradients(gate, tensors(rounded, np.float32), sample.attributes, cotangent)
     pairs: list[tuple[str, Any, Any, float]] = [("output", exact[0], short[0], 0.0)]
-    pairs += [(name, precise, found, SMALL) for name, precise, found in
-              zip(names(gate, sample), exact[1], short[1], strict=True)]
+    pairs += [
+        (name, precise, found, SMALL)
+        for name, precise, found in zip(names(gate, sample), exact[1], short[1], strict=True)
+    ]
     for name, precise, found, floor in pairs:
         if precise is None or found is None:
             continue
         if found.dtype != np.float32:
             yield Finding(gate.name, "float32", str(sample), f"{name} has {found.dtype}", name)
         elif _apart(found, precise, floor) > _SINGLE:
-            yield Finding(gate.name, "float32", str(sample), f"{name} is off by "
-                          f"{_apart(found, precise, floor):.1e} of its largest", name)
+            yield Finding(
+                gate.name,
+                "float32",
+                str(sample),
+                f"{name} is off by {_apart(found, precise, floor):.1e} of its largest",
+                name,
+            )
 
 
 def composite(gate: Gate, sample: Sample) -> Iterator[Finding]:
@@ -97,8 +119,9 @@ def composite(gate: Gate, sample: Sample) -> Iterator[Finding]:
     whole, unfolded = gate(*wires, **sample.attributes), parts(*placed, **attributes)
     apart = _apart(np.asarray(unfolded._value), np.asarray(whole._value))
     if unfolded.shape != whole.shape or apart > _COMPOSITE:
-        yield Finding(gate.name, "composite", str(sample),
-                      f"its parts give another value, off by {apart:.1e}")
+        yield Finding(
+            gate.name, "composite", str(sample), f"its parts give another value, off by {apart:.1e}"
+        )
         return
     case = case_of(gate, sample)
     if case is None or _at_kink(gate, sample):
@@ -106,15 +129,21 @@ def composite(gate: Gate, sample: Sample) -> Iterator[Finding]:
     for leaf in case.leaves.values():
         leaf.grad = None
     unfolded.backward(case.weights[0])
-    for name, wire, known in zip(names(gate, sample), wires, _whole(case, gate, sample),
-                                 strict=True):
+    for name, wire, known in zip(
+        names(gate, sample), wires, _whole(case, gate, sample), strict=True
+    ):
         if known is None:
             continue
         found = np.zeros(wire.shape) if wire.grad is None else wire.grad._value
         apart = _apart(found, known, SMALL)
         if apart > _COMPOSITE_GRADIENT:
-            yield Finding(gate.name, "composite", str(sample),
-                          f"its parts give another gradient, off by {apart:.1e}", name)
+            yield Finding(
+                gate.name,
+                "composite",
+                str(sample),
+                f"its parts give another gradient, off by {apart:.1e}",
+                name,
+            )
 
 
 def declaration(gate: Gate) -> Iterator[Finding]:
@@ -135,10 +164,13 @@ def _at_kink(gate: Gate, sample: Sample) -> bool:
     attributes = attributes_of(gate, sample)
     placed = gate.bind(tuple(sample.inputs), dict(sample.attributes))[0]
     with np.errstate(all="ignore"):
-        branches = [gate.branch(np, *(x + shift if floating(x) else x for x in placed),
-                                **attributes) for shift in (-1e-9, 0.0, 1e-9)]
-    return any(branch is not None and not np.array_equal(branch, branches[1])
-               for branch in branches)
+        branches = [
+            gate.branch(np, *(x + shift if floating(x) else x for x in placed), **attributes)
+            for shift in (-1e-9, 0.0, 1e-9)
+        ]
+    return any(
+        branch is not None and not np.array_equal(branch, branches[1]) for branch in branches
+    )
 
 
 def _apart(found: Any, known: Any, floor: float = 0.0) -> float:
@@ -169,6 +201,7 @@ def _cast(gate: Gate, name: str, value: Any, kind: str) -> Any:
     array = np.asarray(value)
     if kind.startswith("float"):
         return array.astype(kind)
-    whole = np.abs(np.rint(array)) + 1 if gate.domain.get(name) or kind == "uint8" \
-        else np.rint(array)
+    whole = (
+        np.abs(np.rint(array)) + 1 if gate.domain.get(name) or kind == "uint8" else np.rint(array)
+    )
     return whole.astype(kind)

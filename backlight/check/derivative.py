@@ -52,17 +52,25 @@ def forward_against_reverse(gate: Gate, sample: Sample) -> Iterator[Finding]:
         return gate(*placed, **sample.attributes)  # type: ignore[no-any-return]
 
     primals = [wires[place] for place in places]
-    tangents = [philox.normal(5, place, primal.shape, np.float64)
-                for place, primal in zip(places, primals, strict=True)]
+    tangents = [
+        philox.normal(5, place, primal.shape, np.float64)
+        for place, primal in zip(places, primals, strict=True)
+    ]
     _, change = jvp(function, [primal.detach() for primal in primals], tangents)
     terms = change.numpy() * case.weights[0]
-    reverse = [tangent * gradient for tangent, gradient in
-               zip(tangents, case.gradients().values(), strict=True)]
+    reverse = [
+        tangent * gradient
+        for tangent, gradient in zip(tangents, case.gradients().values(), strict=True)
+    ]
     ahead, back = float(np.sum(terms)), float(sum(np.sum(one) for one in reverse))
     size = float(np.sum(np.abs(terms))) + float(sum(np.sum(np.abs(one)) for one in reverse))
     if np.isfinite(size) and abs(ahead - back) > _FORWARD_BAR * max(size, SMALL):
-        yield Finding(gate.name, "forward = reverse", str(sample),
-                      f"(J·v)·u is {ahead:.17g} and v·(uᵀ·J) is {back:.17g}")
+        yield Finding(
+            gate.name,
+            "forward = reverse",
+            str(sample),
+            f"(J·v)·u is {ahead:.17g} and v·(uᵀ·J) is {back:.17g}",
+        )
 
 
 def _compared(gate: Gate, sample: Sample, case: Case, order: int, limit: int) -> Iterator[Finding]:
@@ -77,21 +85,30 @@ def _compared(gate: Gate, sample: Sample, case: Case, order: int, limit: int) ->
         order_of_visit = philox.permutation(1, leaf.size, leaf.size)[:limit]
         for flat in order_of_visit:
             place = tuple(int(i) for i in np.unravel_index(int(flat), leaf.shape))
-            row = compare(prober, Line(leaf._value, place), name, place, float(gradient[place]),
-                          largest, rule)
+            row = compare(
+                prober, Line(leaf._value, place), name, place, float(gradient[place]), largest, rule
+            )
             bar = HAPPY * 10 ** (order - 1) * max(largest, abs(row.numeric), SMALL)
             off = abs(row.analytic - row.numeric)
             if row.verdict.failed and not off - row.noise <= bar:
-                yield Finding(gate.name, check, str(sample),
-                              f"the rule gives {row.analytic:.9g}, differences "
-                              f"{row.numeric:.9g} ± {row.noise:.0e}", name, place)
+                yield Finding(
+                    gate.name,
+                    check,
+                    str(sample),
+                    f"the rule gives {row.analytic:.9g}, differences "
+                    f"{row.numeric:.9g} ± {row.noise:.0e}",
+                    name,
+                    place,
+                )
 
 
 def _silent(gate: Gate, sample: Sample) -> Iterator[Finding]:
     """No gradient passes a wall, and none comes from a source."""
     output = gate(*tensors(sample), **sample.attributes)
     if isinstance(output, Tensor) and output.requires_grad:
-        yield Finding(gate.name, "first order", str(sample),
-                      f"a {gate.role.name.lower()} lets a gradient pass")
-
-
+        yield Finding(
+            gate.name,
+            "first order",
+            str(sample),
+            f"a {gate.role.name.lower()} lets a gradient pass",
+        )

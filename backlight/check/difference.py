@@ -44,8 +44,9 @@ class Reading:
 class Line:
     """A straight line through an array's present value, along one number or a direction."""
 
-    def __init__(self, array: Array, index: tuple[int, ...] | None = None,
-                 direction: Array | None = None) -> None:
+    def __init__(
+        self, array: Array, index: tuple[int, ...] | None = None, direction: Array | None = None
+    ) -> None:
         self.array = array
         self.index: Any = ... if index is None else index
         self.start = np.array(array[self.index])
@@ -146,6 +147,7 @@ class Prober:
             change = np.where(same, 0.0, ahead.numbers - behind.numbers)  # ∞ − ∞ is no change
             moved |= ~same
             # If nothing moves, all that is known is how much would have been seen.
-            size = np.where(moved if moved.any() else np.isfinite(ahead.numbers),
-                            np.abs(ahead.numbers), 0.0)
+            size = np.where(
+                moved if moved.any() else np.isfinite(ahead.numbers), np.abs(ahead.numbers), 0.0
+            )
             return float(np.dot(self.weights, change)), float(np.dot(np.abs(self.weights), size))

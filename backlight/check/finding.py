@@ -42,8 +42,11 @@ class Finding:
     def __str__(self) -> str:
         """Gate, check, sample, place and what was found, in a line."""
         place = self.input + (f"[{', '.join(map(str, self.element))}]" if self.element else "")
-        return f"{self.gate}, {self.check}, sample ({self.sample})" + (
-            f", {place}" if place else "") + f": {self.told}"
+        return (
+            f"{self.gate}, {self.check}, sample ({self.sample})"
+            + (f", {place}" if place else "")
+            + f": {self.told}"
+        )
 
 
 def floating(value: Any) -> bool:
@@ -65,24 +68,33 @@ def attributes_of(gate: Gate, sample: Sample) -> dict[str, Any]:
 
 def tensors(sample: Sample, dtype: Any = np.float64) -> list[Any]:
     """The sample's arrays as tensors, floating ones as leaves; numbers and None as they are."""
-    return [Tensor(x, dtype=dtype, requires_grad=True) if floating(x)
-            else Tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x
-            for x in sample.inputs]
+    return [
+        Tensor(x, dtype=dtype, requires_grad=True)
+        if floating(x)
+        else Tensor(x)
+        if isinstance(x, (np.ndarray, np.generic))
+        else x
+        for x in sample.inputs
+    ]
 
 
 def case_of(gate: Gate, sample: Sample, seed: int = 0) -> Case | None:
     """The gate on a sample as a case; None if nothing can be differentiated."""
     wires = tensors(sample)
-    leaves = {name: wire for name, wire in zip(names(gate, sample), wires, strict=True)
-              if isinstance(wire, Tensor) and wire.requires_grad}
+    leaves = {
+        name: wire
+        for name, wire in zip(names(gate, sample), wires, strict=True)
+        if isinstance(wire, Tensor) and wire.requires_grad
+    }
     if gate.role in SILENT or not leaves:
         return None
     case = Case(lambda: gate(*wires, **sample.attributes), leaves, seed=seed)
     return case if case.outputs and case.outputs[0].requires_grad else None
 
 
-def gradients(gate: Gate, wires: list[Any], attributes: dict[str, Any],
-              cotangent: Any) -> tuple[Any, list[Array | None]]:
+def gradients(
+    gate: Gate, wires: list[Any], attributes: dict[str, Any], cotangent: Any
+) -> tuple[Any, list[Array | None]]:
     """The gate's output on tensors, and the gradient of each floating input."""
     from_leaves = [wire for wire in wires if isinstance(wire, Tensor)]
     for leaf in from_leaves:
@@ -92,4 +104,5 @@ def gradients(gate: Gate, wires: list[Any], attributes: dict[str, Any],
         output.backward(cotangent)
     return output._value, [
         None if not isinstance(wire, Tensor) or wire.grad is None else wire.grad._value
-        for wire in wires]
+        for wire in wires
+    ]

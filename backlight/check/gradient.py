@@ -25,16 +25,37 @@ NOISY = 5e-4  # a mistake of 0.1% must not hide in the noise
 _RESIDUE, _ROUNDING, _MARGIN = 1e-14, 1e-9, 16.0
 _TRUSTED = 5.0  # error bars away from the numerical slope, before it is believed
 _SMALL = 1e-6  # of the largest gradient of the tensor: below it, noise is no cause for doubt
-_PYTORCH_ONLY = ("check_sparse_nnz", "nondet_tol", "check_undefined_grad", "check_grad_dtypes",
-                 "check_batched_grad", "check_batched_forward_grad", "check_forward_ad",
-                 "check_backward_ad", "masked", "gen_non_contig_grad_outputs", "check_fwd_over_rev",
-                 "check_rev_over_rev")
+_PYTORCH_ONLY = (
+    "check_sparse_nnz",
+    "nondet_tol",
+    "check_undefined_grad",
+    "check_grad_dtypes",
+    "check_batched_grad",
+    "check_batched_forward_grad",
+    "check_forward_ad",
+    "check_backward_ad",
+    "masked",
+    "gen_non_contig_grad_outputs",
+    "check_fwd_over_rev",
+    "check_rev_over_rev",
+)
 
 
-def gradcheck(func: Callable[..., Any], inputs: Any, *, loss: Callable[..., Any] | None = None,
-              samples: int | None = None, order: int = 1, seed: int = 0,
-              eps: float | None = None, atol: float | None = None, rtol: float | None = None,
-              raise_exception: bool = False, fast_mode: bool = False, **pytorch: Any) -> Report:
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    loss: Callable[..., Any] | None = None,
+    samples: int | None = None,
+    order: int = 1,
+    seed: int = 0,
+    eps: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+    raise_exception: bool = False,
+    fast_mode: bool = False,
+    **pytorch: Any,
+) -> Report:
     """Compare the gradients of a function, gate, layer or model with numerical ones.
 
     Every result is weighted by a random cotangent, so that mistakes cannot cancel. Computed in
@@ -89,25 +110,51 @@ def gradcheck(func: Callable[..., Any], inputs: Any, *, loss: Callable[..., Any]
     """
     for name in pytorch:
         if name not in _PYTORCH_ONLY:
-            raise ArgumentError("gradcheck", got=f"the option {name!r}", needs="a known option",
-                                remedy=nearest(name, ("samples", "order", "seed", "eps", "atol",
-                                                      "rtol", "raise_exception", "fast_mode")))
+            raise ArgumentError(
+                "gradcheck",
+                got=f"the option {name!r}",
+                needs="a known option",
+                remedy=nearest(
+                    name,
+                    (
+                        "samples",
+                        "order",
+                        "seed",
+                        "eps",
+                        "atol",
+                        "rtol",
+                        "raise_exception",
+                        "fast_mode",
+                    ),
+                ),
+            )
     if order not in (1, 2):
-        raise ArgumentError("gradcheck", got=f"order={order}", needs="1 or 2",
-                            remedy="Third derivatives follow from the rules of the second.")
+        raise ArgumentError(
+            "gradcheck",
+            got=f"order={order}",
+            needs="1 or 2",
+            remedy="Third derivatives follow from the rules of the second.",
+        )
     if samples is not None:
         whole("gradcheck", "samples", samples, 1)
     tolerances = None if atol is None and rtol is None else (atol or 0.0, rtol or 0.0)
-    case = (of_model(func, inputs, loss, seed) if hasattr(func, "named_parameters")
-            else of_function(_with_loss(func, loss), inputs, seed))
+    case = (
+        of_model(func, inputs, loss, seed)
+        if hasattr(func, "named_parameters")
+        else of_function(_with_loss(func, loss), inputs, seed)
+    )
     case.check_repeatable()
     count = 0 if fast_mode else samples
     title = f"Gradient check of {_title(func)}"
     report = check_case(case, count, eps=eps, tolerances=tolerances, title=title)
     if order == 2 and report.ok:
         again = check_case(second_order(case), count, eps=eps, tolerances=tolerances, order=2)
-        report = Report(_sorted(report.rows + again.rows),
-                        report.evaluations + again.evaluations, title, report.sizes)
+        report = Report(
+            _sorted(report.rows + again.rows),
+            report.evaluations + again.evaluations,
+            title,
+            report.sizes,
+        )
     if raise_exception and not report.ok:
         raise _exception(report)
     return report
@@ -125,15 +172,25 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, **options: Any) -> Repo
     return gradcheck(func, inputs, **{**options, "order": 2})
 
 
-def check_case(case: Case, samples: int | None = None, *, eps: float | None = None,
-               tolerances: Tolerances = None, order: int = 1, title: str = "") -> Report:
+def check_case(
+    case: Case,
+    samples: int | None = None,
+    *,
+    eps: float | None = None,
+    tolerances: Tolerances = None,
+    order: int = 1,
+    title: str = "",
+) -> Report:
     """The report on a case: all numbers of every leaf, or `samples` of each and a direction."""
     chosen = {name: _places(leaf.shape, samples) for name, leaf in case.leaves.items()}
     needed = 2 * sum(len(places) for places in chosen.values())
     if needed > MAX_EVALUATIONS:
-        raise ArgumentError("gradcheck", got=f"{needed:,} evaluations to make",
-                            needs=f"at most {MAX_EVALUATIONS:,}",
-                            remedy="Check a sample of each parameter: samples=10.")
+        raise ArgumentError(
+            "gradcheck",
+            got=f"{needed:,} evaluations to make",
+            needs=f"at most {MAX_EVALUATIONS:,}",
+            remedy="Check a sample of each parameter: samples=10.",
+        )
     gradients = case.gradients()
     prober = Prober(case.read, case.cotangent)
     residues = rounding_of(case, gradients)
@@ -147,8 +204,12 @@ def check_case(case: Case, samples: int | None = None, *, eps: float | None = No
         if samples is not None and leaf.size > len(places):
             found.append(_along(prober, name, leaf._value, analytic, case.seed, rule))
         rows += _explained(found, analytic, sizes)
-    return Report(_sorted(rows), prober.evaluations, title,
-                  {name: leaf.size for name, leaf in case.leaves.items()})
+    return Report(
+        _sorted(rows),
+        prober.evaluations,
+        title,
+        {name: leaf.size for name, leaf in case.leaves.items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -174,15 +235,17 @@ def rounding_of(case: Case, gradients: dict[str, Array]) -> dict[str, float]:
     found = {}
     for name, gradient in gradients.items():
         with np.errstate(all="ignore"):
-            moved = _MARGIN * max(largest_of(gradient - part * other[name])
-                                  for part, other in others)
+            moved = _MARGIN * max(
+                largest_of(gradient - part * other[name]) for part, other in others
+            )
         # More than this is no rounding: the rule is not linear, and gets no benefit from it.
         found[name] = max(_RESIDUE * scale, moved if moved <= _ROUNDING * scale else 0.0)
     return found
 
 
-def _row(prober: Prober, name: str, array: Array, place: tuple[int, ...], analytic: Array,
-         rule: Rule) -> Row:
+def _row(
+    prober: Prober, name: str, array: Array, place: tuple[int, ...], analytic: Array, rule: Rule
+) -> Row:
     """One number."""
     largest = largest_of(analytic)
     return compare(prober, Line(array, place), name, place, float(analytic[place]), largest, rule)
@@ -196,15 +259,32 @@ def _along(prober: Prober, name: str, array: Array, analytic: Array, seed: int, 
     return compare(prober, Line(array, None, direction), name, None, slope, largest, rule)
 
 
-def compare(prober: Prober, line: Line, name: str, place: tuple[int, ...] | None, analytic: float,
-            largest: float, rule: Rule) -> Row:
+def compare(
+    prober: Prober,
+    line: Line,
+    name: str,
+    place: tuple[int, ...] | None,
+    analytic: float,
+    largest: float,
+    rule: Rule,
+) -> Row:
     """A row: a quick difference, and where that does not settle it a refined one."""
     slope = prober.quick(line, None if rule.eps is None else rule.eps * max(1.0, line.size))
 
     def made(measured: Slope, verdict: Verdict, kink: str) -> Row:
         error = relative_error(analytic, measured.value)
-        return Row(name, place, analytic, measured.value, measured.noise, error, verdict, kink, "",
-                   rule.order)
+        return Row(
+            name,
+            place,
+            analytic,
+            measured.value,
+            measured.noise,
+            error,
+            verdict,
+            kink,
+            "",
+            rule.order,
+        )
 
     if rule.tolerances is not None:
         atol, rtol = rule.tolerances
@@ -281,8 +361,9 @@ def _places(shape: tuple[int, ...], samples: int | None) -> list[tuple[int, ...]
     return [tuple(int(i) for i in np.unravel_index(int(one), shape)) for one in order]
 
 
-def _with_largest(places: list[tuple[int, ...]], analytic: Array,
-                  samples: int | None) -> list[tuple[int, ...]]:
+def _with_largest(
+    places: list[tuple[int, ...]], analytic: Array, samples: int | None
+) -> list[tuple[int, ...]]:
     """The sample, with the number of the largest gradient in it."""
     if not samples or analytic.size == 0:
         return places
@@ -307,6 +388,8 @@ def _title(func: Any) -> str:
 def _exception(report: Report) -> GraphError:
     row = report.rows[0]
     return GraphError(
-        f"the gradient by {row.place}", got=f"{row.analytic:.9g} from the backward pass, a "
-        f"relative error of {row.error:.1e}", needs=f"{row.numeric:.9g}, the numerical gradient",
-        remedy=f"Mend the backward rule. {'Likely: ' + row.mistake if row.mistake else ''}")
+        f"the gradient by {row.place}",
+        got=f"{row.analytic:.9g} from the backward pass, a relative error of {row.error:.1e}",
+        needs=f"{row.numeric:.9g}, the numerical gradient",
+        remedy=f"Mend the backward rule. {'Likely: ' + row.mistake if row.mistake else ''}",
+    )

@@ -46,8 +46,9 @@ class Recorder:
     def __exit__(self, *error: object) -> None:
         self._watch.__exit__(*error)
 
-    def _note(self, gate: Gate, _inputs: Any, values: Any, attributes: dict[str, Any],
-              output: Any) -> None:
+    def _note(
+        self, gate: Gate, _inputs: Any, values: Any, attributes: dict[str, Any], output: Any
+    ) -> None:
         if type(gate).branch is not Gate.branch:
             with np.errstate(all="ignore"):
                 branch = gate.branch(np, *values, **attributes)

@@ -43,8 +43,11 @@ def layouts(gate: Gate, sample: Sample) -> Iterator[Finding]:
     stretched = [np.broadcast_to(x[:1], x.shape) if _stretchable(x) else x for x in sample.inputs]
     if any(map(_stretchable, sample.inputs)):
         copied = [np.array(x) if isinstance(x, np.ndarray) else x for x in stretched]
-        if not _same(gate, _both_passes(gate, _shared(stretched), sample),
-                     _both_passes(gate, _shared(copied), sample)):
+        if not _same(
+            gate,
+            _both_passes(gate, _shared(stretched), sample),
+            _both_passes(gate, _shared(copied), sample),
+        ):
             yield Finding(gate.name, "memory layout", str(sample), "stride 0 gives other numbers")
 
 
@@ -70,8 +73,13 @@ def aliasing(gate: Gate, sample: Sample) -> Iterator[Finding]:
     gate(*wires, **sample.attributes).backward(case.weights[0])
     together = np.zeros(wires[one].shape) if wires[one].grad is None else wires[one].grad._value
     if not np.allclose(together, apart[0] + apart[1], rtol=1e-12, atol=1e-12, equal_nan=True):
-        yield Finding(gate.name, "aliasing", str(sample), "f(x, x) has not the sum of both paths",
-                      names(gate, sample)[one])
+        yield Finding(
+            gate.name,
+            "aliasing",
+            str(sample),
+            "f(x, x) has not the sum of both paths",
+            names(gate, sample)[one],
+        )
 
 
 def _both_passes(gate: Gate, wires: list[Any], sample: Sample) -> list[Array]:
@@ -91,9 +99,12 @@ def _same(gate: Gate, found: list[Array], known: list[Array]) -> bool:
         return True
     exact = isinstance(gate, (Elementwise, Mover)) or gate.role is Role.MOVER
     return not exact and all(
-        a.shape == b.shape and np.allclose(
-            a, b, rtol=0, atol=_ROUNDING * float(np.max(np.abs(b), initial=0.0)), equal_nan=True)
-        for a, b in zip(found, known, strict=True))
+        a.shape == b.shape
+        and np.allclose(
+            a, b, rtol=0, atol=_ROUNDING * float(np.max(np.abs(b), initial=0.0)), equal_nan=True
+        )
+        for a, b in zip(found, known, strict=True)
+    )
 
 
 def _array(value: Tensor | None) -> Array:
@@ -158,6 +169,11 @@ def _stretchable(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.ndim > 0 and x.shape[0] > 1 and x.dtype.kind == "f"
 
 
-_LAYOUTS = {"Fortran order": _fortran, "a transposed view": _turned,
-            "a negative stride": _backwards, "a step slice": _stepped,
-            "a read-only array": _locked, "an unaligned array": _unaligned}
+_LAYOUTS = {
+    "Fortran order": _fortran,
+    "a transposed view": _turned,
+    "a negative stride": _backwards,
+    "a step slice": _stepped,
+    "a read-only array": _locked,
+    "an unaligned array": _unaligned,
+}

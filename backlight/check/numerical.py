@@ -24,9 +24,15 @@ MOST_EVALUATIONS = 2_000_000
 """More than these are refused unless asked for: a function of a millisecond would take an hour."""
 
 
-def numerical_gradient(f: Callable[[Any], Any], x: Any, h: float | None = None,
-                       method: Method = "centred", *, upstream: Any = None,
-                       most: int = MOST_EVALUATIONS) -> Array:
+def numerical_gradient(
+    f: Callable[[Any], Any],
+    x: Any,
+    h: float | None = None,
+    method: Method = "centred",
+    *,
+    upstream: Any = None,
+    most: int = MOST_EVALUATIONS,
+) -> Array:
     """The gradient of f at x by differences: (f(x+h) − f(x−h)) / 2h, number by number.
 
     Parameters
@@ -70,11 +76,19 @@ def numerical_gradient(f: Callable[[Any], Any], x: Any, h: float | None = None,
     Source: CS231n, notes on optimisation.
     """
     if method not in _EVALUATIONS:
-        raise ArgumentError("numerical_gradient", got=f"method={method!r}",
-                            needs="centred or forward", remedy=nearest(method, _EVALUATIONS))
+        raise ArgumentError(
+            "numerical_gradient",
+            got=f"method={method!r}",
+            needs="centred or forward",
+            remedy=nearest(method, _EVALUATIONS),
+        )
     if h is not None and not h > 0:
-        raise ArgumentError("numerical_gradient", got=f"h={h}", needs="a step above 0",
-                            remedy="Leave h out for a good one.")
+        raise ArgumentError(
+            "numerical_gradient",
+            got=f"h={h}",
+            needs="a step above 0",
+            remedy="Leave h out for a good one.",
+        )
     argument, array = _writable(x)
     _bearable(evaluations_needed(array.size, method), most)
     weights = None if upstream is None else np.asarray(upstream, np.float64)
@@ -149,9 +163,13 @@ def good_step(x: Any, method: Method = "centred") -> float:
     return float(rounding ** (1 / (_ORDERS[method] + 1)) * max(1.0, abs(float(x))))
 
 
-def error_by_step(f: Callable[[Any], Any], x: Any, derivative: float,
-                  steps: Sequence[float] = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10),
-                  method: Method = "centred") -> list[tuple[float, float]]:
+def error_by_step(
+    f: Callable[[Any], Any],
+    x: Any,
+    derivative: float,
+    steps: Sequence[float] = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10),
+    method: Method = "centred",
+) -> list[tuple[float, float]]:
     """The relative error of the difference for each step: large by the step, small, by rounding.
 
     Parameters
@@ -183,25 +201,36 @@ def error_by_step(f: Callable[[Any], Any], x: Any, derivative: float,
 def _bearable(count: int, most: int) -> None:
     if count > most:
         raise ArgumentError(
-            "numerical_gradient", got=f"{count:,} evaluations to make", needs=f"at most {most:,}",
-            remedy=f"Check a sample with gradcheck(f, x, samples=10), or pass most={count}.")
+            "numerical_gradient",
+            got=f"{count:,} evaluations to make",
+            needs=f"at most {most:,}",
+            remedy=f"Check a sample with gradcheck(f, x, samples=10), or pass most={count}.",
+        )
 
 
 def _writable(x: Any) -> tuple[Any, Array]:
     """What to hand to f, and the array inside it that can be written, number by number."""
     array = x._value if isinstance(x, Tensor) else x
-    shared = isinstance(array, np.ndarray) and array.flags.writeable and not any(
-        stride == 0 and size > 1
-        for stride, size in zip(array.strides, array.shape, strict=True))
+    shared = (
+        isinstance(array, np.ndarray)
+        and array.flags.writeable
+        and not any(
+            stride == 0 and size > 1
+            for stride, size in zip(array.strides, array.shape, strict=True)
+        )
+    )
     if not shared:
         array = np.array(array)
         if array.dtype.kind in "iu" and not hasattr(x, "dtype"):
             array = array.astype(np.float64)
         x = Tensor.share(array) if isinstance(x, Tensor) else array
     if array.dtype.kind != "f":
-        raise DTypeError("numerical_gradient", got=f"an input of type {array.dtype}",
-                         needs="float64 or float32: whole numbers have no neighbours",
-                         remedy="Convert it first, for example x.astype(float).")
+        raise DTypeError(
+            "numerical_gradient",
+            got=f"an input of type {array.dtype}",
+            needs="float64 or float32: whole numbers have no neighbours",
+            remedy="Convert it first, for example x.astype(float).",
+        )
     return x, array
 
 
@@ -210,7 +239,10 @@ def _number(result: Any, weights: Array | None) -> float:
     if weights is not None:
         return float(np.sum(value * weights))
     if value.size != 1:
-        raise ShapeError("numerical_gradient", got=f"a function with results of shape "
-                         f"{value.shape}", needs="one number",
-                         remedy="Sum the results, or pass their weights as upstream=….")
+        raise ShapeError(
+            "numerical_gradient",
+            got=f"a function with results of shape {value.shape}",
+            needs="one number",
+            remedy="Sum the results, or pass their weights as upstream=….",
+        )
     return float(value.reshape(()))

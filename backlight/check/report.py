@@ -56,10 +56,18 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain values, for JSON."""
-        return {"name": self.name, "index": None if self.index is None else list(self.index),
-                "order": self.order, "analytic": self.analytic, "numeric": self.numeric,
-                "noise": self.noise, "relative_error": self.error, "verdict": self.verdict.value,
-                "kink": self.kink, "mistake": self.mistake}
+        return {
+            "name": self.name,
+            "index": None if self.index is None else list(self.index),
+            "order": self.order,
+            "analytic": self.analytic,
+            "numeric": self.numeric,
+            "noise": self.noise,
+            "relative_error": self.error,
+            "verdict": self.verdict.value,
+            "kink": self.kink,
+            "mistake": self.mistake,
+        }
 
 
 @dataclass(frozen=True)
@@ -112,8 +120,11 @@ class Report:
         width = max([len(row.place) for row in self.rows[:_SHOWN]] + [5])
         lines = [f"{self.title}\n" if self.title else ""]
         lines[0] += f"{'':{width}}  {'analytic':>14}  {'numeric':>14}  {'rel. error':>10}  verdict"
-        lines += [f"{row.place:{width}}  {row.analytic:14.7g}  {row.numeric:14.7g}  "
-                  f"{row.error:10.1e}  {described(row)}" for row in self.rows[:_SHOWN]]
+        lines += [
+            f"{row.place:{width}}  {row.analytic:14.7g}  {row.numeric:14.7g}  "
+            f"{row.error:10.1e}  {described(row)}"
+            for row in self.rows[:_SHOWN]
+        ]
         if len(self.rows) > _SHOWN:
             lines.append(f"… and {len(self.rows) - _SHOWN:,} more, none worse")
         lines.append(self.summary())
@@ -121,9 +132,14 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""
-        return {"title": self.title, "ok": self.ok, "evaluations": self.evaluations,
-                "counts": self.counts, "sizes": self.sizes,
-                "rows": [row.to_dict() for row in self.rows]}
+        return {
+            "title": self.title,
+            "ok": self.ok,
+            "evaluations": self.evaluations,
+            "counts": self.counts,
+            "sizes": self.sizes,
+            "rows": [row.to_dict() for row in self.rows],
+        }
 
 
 def described(row: Row) -> str:

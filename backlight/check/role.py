@@ -34,13 +34,15 @@ def _jacobians(gate: Gate, sample: Sample) -> dict[str, Array] | None:
     output = case.outputs[0]
     if output.size * sum(leaf.size for leaf in case.leaves.values()) > _LARGEST:
         return None
-    rows: dict[str, Array] = {name: np.zeros((output.size, leaf.size))
-                              for name, leaf in case.leaves.items()}
+    rows: dict[str, Array] = {
+        name: np.zeros((output.size, leaf.size)) for name, leaf in case.leaves.items()
+    }
     for number in range(output.size):
         unit = np.zeros(output.size)
         unit[number] = 1.0
-        found = propagate([output], [unit.reshape(output.shape)], list(case.leaves.values()),
-                          retain_graph=True)
+        found = propagate(
+            [output], [unit.reshape(output.shape)], list(case.leaves.values()), retain_graph=True
+        )
         for matrix, gradient in zip(rows.values(), found, strict=True):
             if gradient is not None:
                 matrix[number] = gradient._value.ravel()
@@ -80,7 +82,8 @@ def _switcher(gate: Gate, sample: Sample, jacobians: dict[str, Array]) -> Iterat
             moved[place].reshape(-1)[number] += 0.37
             other = _jacobians(gate, Sample(tuple(moved), sample.attributes))
             if other is not None and not np.allclose(
-                    other[name][:, number], matrix[:, number], rtol=1e-12, atol=1e-12):
+                other[name][:, number], matrix[:, number], rtol=1e-12, atol=1e-12
+            ):
                 yield f"the gradient of number {number} of {name} depends on itself"
 
 

@@ -68,23 +68,38 @@ def check(
     """
     if all_gates:
         if what:
-            raise UsageError("backlight check", got=f"--all-gates and {what[0]!r}", needs="one",
-                             remedy="Leave one of them out.")
+            raise UsageError(
+                "backlight check",
+                got=f"--all-gates and {what[0]!r}",
+                needs="one",
+                remedy="Leave one of them out.",
+            )
         return _all_gates(json)
     if not what:
-        raise UsageError("backlight check", got="nothing to check",
-                         needs="an expression, a gate, a model or file.py:name",
-                         remedy='Write for example: backlight check "x*y" x=2 y=3, or --all-gates.')
-    options = {"order": _whole("--order", order, 1, 2), "seed": _whole("--seed", seed, 0),
-               "samples": None if samples is None else _whole("--samples", samples, 1)}
+        raise UsageError(
+            "backlight check",
+            got="nothing to check",
+            needs="an expression, a gate, a model or file.py:name",
+            remedy='Write for example: backlight check "x*y" x=2 y=3, or --all-gates.',
+        )
+    options = {
+        "order": _whole("--order", order, 1, 2),
+        "seed": _whole("--seed", seed, 0),
+        "samples": None if samples is None else _whole("--samples", samples, 1),
+    }
     target, *settings = what
     if _is_file(target):
         report = _file(target, settings, options, every)
     elif not settings and _is_gate(target):
         return _gate(target, json)
     elif not settings and target in _models():
-        report = _model(target, options, every, _whole("--examples", examples, 1),
-                        _whole("--burn-in", burn_in, 0))
+        report = _model(
+            target,
+            options,
+            every,
+            _whole("--examples", examples, 1),
+            _whole("--burn-in", burn_in, 0),
+        )
     else:
         report = _expression(target, settings, options)
     return _shown(report, json)
@@ -100,15 +115,22 @@ def _expression(text: str, settings: Sequence[str], options: dict[str, Any]) -> 
     if text.isidentifier() and not settings:
         from backlight.gates import TABLE
 
-        raise UsageError("backlight check", got=repr(text),
-                         needs="a gate, a model or an expression",
-                         remedy=nearest(text, [*_models(), *TABLE]).partition(" Known:")[0])
+        raise UsageError(
+            "backlight check",
+            got=repr(text),
+            needs="a gate, a model or an expression",
+            remedy=nearest(text, [*_models(), *TABLE]).partition(" Known:")[0],
+        )
     expression = Expression.parse(text)
     values = read_values(settings)
     expression.evaluate(values)  # says which input is missing or not used
     if not expression.names:
-        raise UsageError("backlight check", got="an expression without names",
-                         needs="something to differentiate by", remedy="Use a name, and give x=3.")
+        raise UsageError(
+            "backlight check",
+            got="an expression without names",
+            needs="something to differentiate by",
+            remedy="Use a name, and give x=3.",
+        )
     return gradcheck(expression, tuple(values[name] for name in expression.names), **options)
 
 
@@ -164,8 +186,9 @@ def _announce(module: Any, loss: Any, images: Any, labels: Any) -> None:
     started = time.perf_counter()
     loss(module(as_tensor(images)), as_tensor(labels))
     count = evaluations_needed(images.size + sum(p.size for p in module.parameters()))
-    sys.stderr.write(f"{count:,} evaluations, about "
-                     f"{count * (time.perf_counter() - started):.0f} s\n")
+    sys.stderr.write(
+        f"{count:,} evaluations, about {count * (time.perf_counter() - started):.0f} s\n"
+    )
 
 
 def _descend(module: Any, loss: Any, images: Any, labels: Any, rate: float = 0.05) -> None:
@@ -194,17 +217,22 @@ def _file(target: str, settings: Sequence[str], options: dict[str, Any], every: 
         names = [p for p in inspect.signature(found).parameters if p in values]
         missing = [name for name in values if name not in names]
         if missing:
-            raise UsageError(target, got=f"a value for {missing[0]}",
-                             needs="names of its arguments",
-                             remedy=nearest(missing[0], inspect.signature(found).parameters))
+            raise UsageError(
+                target,
+                got=f"a value for {missing[0]}",
+                needs="names of its arguments",
+                remedy=nearest(missing[0], inspect.signature(found).parameters),
+            )
         named = _Named(target, tuple(names), found)
         return gradcheck(named, tuple(values[name] for name in names), **chosen)
     case = found() if callable(found) and not hasattr(found, "named_parameters") else found
     if not isinstance(case, tuple) or len(case) not in (2, 3) or not callable(case[0]):
         raise UsageError(
-            target, got=f"{type(case).__name__}, and no inputs",
+            target,
+            got=f"{type(case).__name__}, and no inputs",
             needs="(function, inputs) or (model, inputs, loss), or inputs given as name=value",
-            remedy="Return such a tuple from the function, or write x=… behind it.")
+            remedy="Return such a tuple from the function, or write x=… behind it.",
+        )
     return gradcheck(case[0], case[1], loss=case[2] if len(case) == 3 else None, **chosen)
 
 
@@ -227,12 +255,20 @@ def _imported(target: str) -> Any:
     path, _, name = target.rpartition(":")
     file = Path(path)
     if not file.is_file():
-        raise UsageError(target, got="no such file", needs="path/to/file.py:name",
-                         remedy=f"Check the path; it is looked for in {Path.cwd()}.")
+        raise UsageError(
+            target,
+            got="no such file",
+            needs="path/to/file.py:name",
+            remedy=f"Check the path; it is looked for in {Path.cwd()}.",
+        )
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
-        raise UsageError(target, got="a file that is not Python", needs="a .py file",
-                         remedy="Give the path of a Python file.")
+        raise UsageError(
+            target,
+            got="a file that is not Python",
+            needs="a .py file",
+            remedy="Give the path of a Python file.",
+        )
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(file.parent.resolve()))
     try:
@@ -240,14 +276,22 @@ def _imported(target: str) -> Any:
     except BacklightError:
         raise
     except Exception as problem:
-        raise UsageError(target, got=f"a file that stops with {type(problem).__name__}: {problem}",
-                         needs="a file that can be imported", remedy="Mend it first.") from problem
+        raise UsageError(
+            target,
+            got=f"a file that stops with {type(problem).__name__}: {problem}",
+            needs="a file that can be imported",
+            remedy="Mend it first.",
+        ) from problem
     finally:
         sys.path.remove(str(file.parent.resolve()))
     if not hasattr(module, name):
         known = [one for one in vars(module) if not one.startswith("_")]
-        raise UsageError(target, got=f"no {name!r} in {file.name}", needs="a name in it",
-                         remedy=nearest(name, known))
+        raise UsageError(
+            target,
+            got=f"no {name!r} in {file.name}",
+            needs="a name in it",
+            remedy=nearest(name, known),
+        )
     return getattr(module, name)
 
 
@@ -269,8 +313,12 @@ def _models() -> Sequence[str]:
 
 def _whole(option: str, text: str, least: int, most: int | None = None) -> int:
     if not text.strip().isdecimal() or int(text) < least or (most and int(text) > most):
-        raise ArgumentError(option, got=repr(text), needs=f"a whole number from {least}"
-                            + (f" to {most}" if most else ""), remedy="Write digits only.")
+        raise ArgumentError(
+            option,
+            got=repr(text),
+            needs=f"a whole number from {least}" + (f" to {most}" if most else ""),
+            remedy="Write digits only.",
+        )
     return int(text)
 
 
@@ -294,8 +342,14 @@ def _shown(report: Report, json: bool) -> int:
     table.add_column("verdict")
     for row in report.rows[:_SHOWN]:
         style = "bold red" if row.verdict.failed else "yellow" if row.kink else ""
-        table.add_row(escape(row.place), f"{row.analytic:.7g}", f"{row.numeric:.7g}",
-                      f"{row.error:.1e}", escape(described(replace(row, mistake=""))), style=style)
+        table.add_row(
+            escape(row.place),
+            f"{row.analytic:.7g}",
+            f"{row.numeric:.7g}",
+            f"{row.error:.1e}",
+            escape(described(replace(row, mistake=""))),
+            style=style,
+        )
     console = Console()
     console.print(table)
     if len(report.rows) > _SHOWN:
@@ -304,8 +358,9 @@ def _shown(report: Report, json: bool) -> int:
     if not report.ok:
         console.print("A gradient is wrong.", style="bold red")
         for name, mistake in {row.name: row.mistake for row in report.rows if row.mistake}.items():
-            console.print(f"Likely mistake in the gradient by {escape(name)}: {mistake}.",
-                          soft_wrap=True)
+            console.print(
+                f"Likely mistake in the gradient by {escape(name)}: {mistake}.", soft_wrap=True
+            )
     return 0 if report.ok else 1
 
 
@@ -328,13 +383,20 @@ def _findings(found: list[tuple[str, list[Finding]]], json: bool) -> int:
         for name, findings in sorted(wrong, key=lambda pair: -len(pair[1])):
             for one in findings[:_SHOWN]:
                 place = one.input + (str(list(one.element)) if one.element else "")
-                table.add_row(name, one.check, escape(one.sample),
-                              escape(f"{place}: {one.told}" if place else one.told))
+                table.add_row(
+                    name,
+                    one.check,
+                    escape(one.sample),
+                    escape(f"{place}: {one.told}" if place else one.told),
+                )
         console.print(table)
     from backlight.check.every_gate import CHECKS
 
-    console.print(f"{len(found) - len(wrong)} of {len(found)} gates keep all their promises: "
-                  f"{', '.join(CHECKS)}.", soft_wrap=True)
+    console.print(
+        f"{len(found) - len(wrong)} of {len(found)} gates keep all their promises: "
+        f"{', '.join(CHECKS)}.",
+        soft_wrap=True,
+    )
     return 1 if wrong else 0
 
 

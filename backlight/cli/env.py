@@ -17,7 +17,8 @@ def env(*, json: Annotated[bool, Parameter(negative="", help="one JSON object")]
     from backlight.train.run import environment
 
     facts = {
-        **environment(), "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        **environment(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "cache": platformdirs.user_cache_dir("backlight"),
         **{name: _version(name) for name in _required()},
     }

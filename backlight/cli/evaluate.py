@@ -13,9 +13,12 @@ from backlight.train import strict_json
 
 
 def evaluate(
-    run: str, /, *,
-    split: Annotated[str, Parameter(help="train, validation or test; test is recorded")] =
-        "validation",
+    run: str,
+    /,
+    *,
+    split: Annotated[
+        str, Parameter(help="train, validation or test; test is recorded")
+    ] = "validation",
     json: Annotated[bool, Parameter(negative="", help="one JSON object")] = False,
 ) -> int:
     """Evaluate the best checkpoint of a run; each look at the test split is recorded.
@@ -31,8 +34,12 @@ def evaluate(
     from backlight.train.metrics import evaluate as look
 
     if split not in ("train", "validation", "test"):
-        raise UsageError("--split", got=repr(split), needs="a split of the data",
-                         remedy=nearest(split, ("train", "validation", "test")))
+        raise UsageError(
+            "--split",
+            got=repr(split),
+            needs="a split of the data",
+            remedy=nearest(split, ("train", "validation", "test")),
+        )
     folder, parts, step = restored(run)
     batches = parts.test if split == "test" else parts.validation
     if split == "train":
@@ -44,14 +51,27 @@ def evaluate(
         found = look(parts.model.module, parts.model.loss, batches)
     count = record_look(folder, step, found.accuracy, "evaluate") if split == "test" else None
     if json:
-        sys.stdout.write(strict_json.dumps({
-            "run": str(folder.path), "split": split, "step": step, "loss": found.loss,
-            "accuracy": found.accuracy, "standard_error": found.standard_error,
-            "examples": len(found.labels), "looks": count}) + "\n")
+        sys.stdout.write(
+            strict_json.dumps(
+                {
+                    "run": str(folder.path),
+                    "split": split,
+                    "step": step,
+                    "loss": found.loss,
+                    "accuracy": found.accuracy,
+                    "standard_error": found.standard_error,
+                    "examples": len(found.labels),
+                    "looks": count,
+                }
+            )
+            + "\n"
+        )
         return 0
     told = "" if count is None else f"   (look {count} at the test split, recorded)"
-    sys.stdout.write(f"{split}: {found.accuracy:.1%} ± {found.standard_error:.1%}   "
-                     f"loss {found.loss:.4f}   {len(found.labels):,} examples{told}\n")
+    sys.stdout.write(
+        f"{split}: {found.accuracy:.1%} ± {found.standard_error:.1%}   "
+        f"loss {found.loss:.4f}   {len(found.labels):,} examples{told}\n"
+    )
     return 0
 
 
@@ -61,16 +81,13 @@ def restored(run: str) -> tuple[Any, Any, int]:
     Their average, where the run kept one, is loaded and not yet applied.
     """
     from backlight.train import checkpoint
-    from backlight.train.loop import load_parameters
     from backlight.train.pipeline import build
     from backlight.train.run import Run
+    from backlight.train.snapshot import load_best
     from backlight.train.sources import gather
-    from backlight.train.state import join
 
     folder = Run.open(run)
     parts = build(gather({}, environment={}, base=folder.settings()))
     best = checkpoint.best(folder.checkpoints)
-    load_parameters(parts.model.module, best.arrays)
-    if parts.average is not None:
-        parts.average.load_state_dict(join(best.state["average"], best.arrays))
+    load_best(parts, best)
     return folder, parts, best.step

@@ -20,18 +20,28 @@ from backlight.cli.mistakes import cut, explained
 from backlight.errors import BacklightError, UsageError
 
 COMMANDS = {
-    "train": ("backlight.cli.train:train",
-              "Train a classifier and write a run folder.\n\nWith no argument it learns the "
-              "1,797 handwritten digits that come with scikit-learn."),
-    "evaluate": ("backlight.cli.evaluate:evaluate",
-                 "Evaluate the best checkpoint of a run on one of its splits."),
-    "check": ("backlight.cli.check:check",
-              "Compare gradients with numerical ones, and show a table, worst first."),
-    "summary": ("backlight.cli.summary:summary",
-                "Show each layer of a model: shape, parameters, memory, multiply-adds."),
+    "train": (
+        "backlight.cli.train:train",
+        "Train a classifier and write a run folder.\n\nWith no argument it learns the "
+        "1,797 handwritten digits that come with scikit-learn.",
+    ),
+    "evaluate": (
+        "backlight.cli.evaluate:evaluate",
+        "Evaluate the best checkpoint of a run on one of its splits.",
+    ),
+    "check": (
+        "backlight.cli.check:check",
+        "Compare gradients with numerical ones, and show a table, worst first.",
+    ),
+    "summary": (
+        "backlight.cli.summary:summary",
+        "Show each layer of a model: shape, parameters, memory, multiply-adds.",
+    ),
     "report": ("backlight.cli.report:report", "Write report.html of a run anew."),
-    "reference": ("backlight.cli.reference:reference",
-                  "Show what a gate computes, its gradient, role, domain and kinks."),
+    "reference": (
+        "backlight.cli.reference:reference",
+        "Show what a gate computes, its gradient, role, domain and kinks.",
+    ),
     "env": ("backlight.cli.env:env", "Show versions, processor, memory and folders."),
 }
 """What each command runs and is for; its file is imported only when it is called."""
@@ -39,16 +49,34 @@ COMMANDS = {
 MISUSE = 2
 INTERNAL = 70
 CLOSED_PIPE = 141
-PLAIN = {"─": "-", "━": "-", "×": "x", "·": ".", "±": "+-", "✓": "ok", "…": "...", "≥": ">=",
-         "≤": "<=", "→": "->", "–": "-", "“": '"', "”": '"', "λ": "lambda", "‖": "|", "½": "1/2",
-         "²": "^2"}
+PLAIN = {
+    "─": "-",
+    "━": "-",
+    "×": "x",
+    "·": ".",
+    "±": "+-",
+    "✓": "ok",
+    "…": "...",
+    "≥": ">=",
+    "≤": "<=",
+    "→": "->",
+    "–": "-",
+    "“": '"',
+    "”": '"',
+    "λ": "lambda",
+    "‖": "|",
+    "½": "1/2",
+    "²": "^2",
+}
 """Plain spellings, for terminals whose encoding is narrower than ours."""
 
 
 def application() -> App:
     """The command-line application."""
     app = App(
-        name="backlight", version=backlight.__version__, version_flags=["--version"],
+        name="backlight",
+        version=backlight.__version__,
+        version_flags=["--version"],
         help="A deep-learning framework that shows its work.",
         suppress_keyboard_interrupt=False,
         help_epilogue="Add --debug to any command for the whole traceback of an error.",
@@ -82,7 +110,8 @@ def run(arguments: Sequence[str], *, debug: bool = False) -> int:
     try:
         _refuse_rubbish(arguments)
         result = application()(
-            list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+            list(arguments), exit_on_error=False, print_error=False, result_action="return_value"
+        )
     except CycloptsError as problem:
         _tell(str(explained(problem, COMMANDS)))
         return MISUSE
@@ -104,8 +133,10 @@ def run(arguments: Sequence[str], *, debug: bool = False) -> int:
     except Exception as problem:
         if debug:
             raise
-        _tell(f"internal error: {type(problem).__name__}: {problem}\n"
-              "  This is a mistake of Backlight's; --debug shows where.")
+        _tell(
+            f"internal error: {type(problem).__name__}: {problem}\n"
+            "  This is a mistake of Backlight's; --debug shows where."
+        )
         return INTERNAL
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
@@ -113,8 +144,12 @@ def run(arguments: Sequence[str], *, debug: bool = False) -> int:
 def _refuse_rubbish(arguments: Sequence[str]) -> None:
     """Options that answer at once would let what stands behind them pass unread."""
     if len(arguments) > 1 and arguments[0] == "--version":
-        raise UsageError("backlight --version", got=cut(arguments[1]), needs="nothing after it",
-                         remedy="Leave it out")
+        raise UsageError(
+            "backlight --version",
+            got=cut(arguments[1]),
+            needs="nothing after it",
+            remedy="Leave it out",
+        )
 
 
 def _write_anything() -> None:
@@ -133,7 +168,7 @@ def _plain(problem: UnicodeError) -> tuple[str, int]:
     """What stands for characters that the terminal's encoding lacks."""
     if not isinstance(problem, UnicodeEncodeError):
         raise problem
-    bad = problem.object[problem.start:problem.end]
+    bad = problem.object[problem.start : problem.end]
     return "".join(PLAIN.get(c, f"\\u{ord(c):04x}") for c in bad), problem.end
 
 

@@ -28,39 +28,61 @@ def explained(problem: CycloptsError, commands: Iterable[str]) -> UsageError:
     listed = f"`{program} --help` lists them"
     if isinstance(problem, UnknownCommandError):
         given = (problem.unused_tokens or [""])[0]
-        return UsageError("backlight", got=f"the unknown command {cut(given)}",
-                          needs=f"one of its commands: {', '.join(commands)}",
-                          remedy=f"{_suggested(given, [*commands, '--help', '--version'])}"
-                          "`backlight --help` says what each does")
+        return UsageError(
+            "backlight",
+            got=f"the unknown command {cut(given)}",
+            needs=f"one of its commands: {', '.join(commands)}",
+            remedy=f"{_suggested(given, [*commands, '--help', '--version'])}"
+            "`backlight --help` says what each does",
+        )
     if isinstance(problem, UnknownOptionError):
         given = problem.token.keyword or problem.token.value
         known = [name for one in problem.argument_collection for name in one.names]
-        return UsageError(program, got=f"the unknown option {cut(given)}",
-                          needs="one of its options",
-                          remedy=_suggested(given, known) + listed)
+        return UsageError(
+            program,
+            got=f"the unknown option {cut(given)}",
+            needs="one of its options",
+            remedy=_suggested(given, known) + listed,
+        )
     if isinstance(problem, RepeatArgumentError):
-        return UsageError(program, got=f"the option {cut(problem.token.keyword or '')} twice",
-                          needs="each option once (--lr and --learning-rate are one)"
-                          if problem.token.keyword in ("--lr", "--learning-rate")
-                          else "each option once", remedy="Leave one of them out")
+        return UsageError(
+            program,
+            got=f"the option {cut(problem.token.keyword or '')} twice",
+            needs="each option once (--lr and --learning-rate are one)"
+            if problem.token.keyword in ("--lr", "--learning-rate")
+            else "each option once",
+            remedy="Leave one of them out",
+        )
     if isinstance(problem, UnusedCliTokensError):
         spare = problem.unused_tokens or []
         more = f" and {len(spare) - 1:,} more words" if len(spare) > 1 else ""
-        return UsageError(program, got=f"{cut((spare or [''])[0])}{more}, which belongs to no "
-                          "option", needs="options such as --name value",
-                          remedy=f"Put the option's name before it; {listed}")
+        return UsageError(
+            program,
+            got=f"{cut((spare or [''])[0])}{more}, which belongs to no option",
+            needs="options such as --name value",
+            remedy=f"Put the option's name before it; {listed}",
+        )
     if isinstance(problem, MissingArgumentError) and problem.argument is not None:
         name = problem.keyword or problem.argument.name
-        return UsageError(program, got=f"nothing for {name}", needs=f"a value for {name}",
-                          remedy=f"Write {name} and the value after it"
-                          if name.startswith("-") else f"Write {program} {name}")
-    return UsageError(program, got="a command line that cannot be read",
-                      needs=cut(str(problem)), remedy=f"See `{program} --help`")
+        return UsageError(
+            program,
+            got=f"nothing for {name}",
+            needs=f"a value for {name}",
+            remedy=f"Write {name} and the value after it"
+            if name.startswith("-")
+            else f"Write {program} {name}",
+        )
+    return UsageError(
+        program,
+        got="a command line that cannot be read",
+        needs=cut(str(problem)),
+        remedy=f"See `{program} --help`",
+    )
 
 
 def cut(text: str) -> str:
     """A text in quotes, cut where it is very long."""
-    told = repr(text[: _SHOWN])
+    told = repr(text[:_SHOWN])
     return told if len(text) <= _SHOWN else f"{told}… ({len(text):,} characters)"
 
 

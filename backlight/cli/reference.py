@@ -9,7 +9,9 @@ from cyclopts import Parameter
 
 
 def reference(
-    gate: str | None = None, /, *,
+    gate: str | None = None,
+    /,
+    *,
     markdown: Annotated[bool, Parameter(negative="", help="the whole reference")] = False,
 ) -> int:
     """Show what a gate declares; without a name, list all gates.
@@ -29,6 +31,7 @@ def reference(
     else:
         width = max(len(one.name) for one in gates())
         for one in sorted(gates(), key=lambda g: g.name):
-            sys.stdout.write(f"{one.name:<{width}}  {one.role.name.lower():<11}  "
-                             f"{signature(one)}\n")
+            sys.stdout.write(
+                f"{one.name:<{width}}  {one.role.name.lower():<11}  {signature(one)}\n"
+            )
     return 0

@@ -12,7 +12,9 @@ from backlight.train.settings import widths
 
 
 def summary(
-    model: str = "convnet", /, *,
+    model: str = "convnet",
+    /,
+    *,
     shape: Annotated[str, Parameter(help="shape of one input, such as 3x32x32")] = "3x32x32",
     classes: Annotated[str, Parameter(help="number of classes")] = "10",
     hidden: Annotated[str | None, Parameter(help="widths of hidden layers")] = None,
@@ -40,6 +42,7 @@ def summary(
 
 def _whole(option: str, text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
-        raise UsageError(option, got=repr(text), needs="whole numbers ≥ 1",
-                         remedy="Write sizes such as 3x32x32.")
+        raise UsageError(
+            option, got=repr(text), needs="whole numbers ≥ 1", remedy="Write sizes such as 3x32x32."
+        )
     return int(text)

@@ -15,13 +15,24 @@ from backlight.train.sources import gather
 
 _DATA = Group("Data", sort_key=1)
 _MODEL = Group("Model", sort_key=2)
-_RULE = Group("Learning", sort_key=3, help="Where no default is named, one is chosen that suits "
-              "the data and the model. The run folder's config.toml tells which.")
+_RULE = Group(
+    "Learning",
+    sort_key=3,
+    help="Where no default is named, one is chosen that suits "
+    "the data and the model. The run folder's config.toml tells which.",
+)
 _RUN = Group("Run", sort_key=4)
 _OF_DATA = ("data", "data_dir", "image_size", "augment", "validation", "test", "limit")
 _OF_MODEL = ("model", "hidden", "dropout")
-_METAVARS = {"str": "NAME", "int": "COUNT", "float": "NUMBER", "tuple[int,": "WIDTHS",
-             "data_dir": "PATH", "validation": "PART", "test": "PART"}
+_METAVARS = {
+    "str": "NAME",
+    "int": "COUNT",
+    "float": "NUMBER",
+    "tuple[int,": "WIDTHS",
+    "data_dir": "PATH",
+    "validation": "PART",
+    "test": "PART",
+}
 
 
 def train(**given: Any) -> int:
@@ -42,8 +53,12 @@ def train(**given: Any) -> int:
     from backlight.train.run import Run
 
     if resume is not None and out is not None:
-        raise UsageError("train", got="--resume and --out together", needs="one of them",
-                         remedy="A resumed run goes on in its own folder: leave --out out.")
+        raise UsageError(
+            "train",
+            got="--resume and --out together",
+            needs="one of them",
+            remedy="A resumed run goes on in its own folder: leave --out out.",
+        )
     run = None if resume is None else Run.open(resume)
     settings = gather(flags, config, base=None if run is None else run.settings())
     if run is not None:
@@ -74,9 +89,12 @@ def train(**given: Any) -> int:
 def _check_unfinished(trainer: Any) -> None:
     position, epochs = trainer.position, trainer.parts.settings.epochs
     if position.finished and position.epoch >= epochs:
-        raise UsageError(f"run {trainer.run.path}", got="a resume of a finished run",
-                         needs="epochs that are still to come",
-                         remedy=f"Use --epochs with more than {position.epoch}.")
+        raise UsageError(
+            f"run {trainer.run.path}",
+            got="a resume of a finished run",
+            needs="epochs that are still to come",
+            remedy=f"Use --epochs with more than {position.epoch}.",
+        )
 
 
 def _write_page(trainer: Any, outcome: Any) -> None:
@@ -91,8 +109,15 @@ def _write_page(trainer: Any, outcome: Any) -> None:
     else:
         evaluation = evaluate(parts.model.module, parts.model.loss, parts.validation)
         examples, name = parts.data.validation, "validation"
-    examine(trainer.run, parts.model.module, evaluation, examples, parts.data.classes, name,
-            parts.model.probabilistic)
+    examine(
+        trainer.run,
+        parts.model.module,
+        evaluation,
+        examples,
+        parts.data.classes,
+        name,
+        parts.model.probabilistic,
+    )
     write_report(trainer.run)
 
 
@@ -103,11 +128,15 @@ def _check_unchanged(recorded: dict[str, Any], settings: Settings, path: Path) -
     differences = [
         f"{name.replace('_', '-')} {_plain(recorded.get(name))} → {_plain(now.get(name))}"
         for name in sorted(set(recorded) | set(now))
-        if name not in free and _plain(recorded.get(name)) != _plain(now.get(name))]
+        if name not in free and _plain(recorded.get(name)) != _plain(now.get(name))
+    ]
     if differences:
-        raise CheckpointError(f"run {path}", got=f"a resume with {'; '.join(differences)}",
-                              needs="the settings it began with",
-                              remedy="Leave these flags out, or start a new run with --out.")
+        raise CheckpointError(
+            f"run {path}",
+            got=f"a resume with {'; '.join(differences)}",
+            needs="the settings it began with",
+            remedy="Leave these flags out, or start a new run with --out.",
+        )
 
 
 def _plain(value: Any) -> Any:
@@ -123,9 +152,12 @@ def _hint(field: Field[Any]) -> Any:
     if field.default not in (None, ()):
         words += f" [default: {field.default}]"
     return Parameter(
-        name=[name, f"--{alias}"] if alias else name, show_default=False, help=words,
+        name=[name, f"--{alias}"] if alias else name,
+        show_default=False,
+        help=words,
         metavar=_METAVARS.get(field.name, _METAVARS.get(str(field.type).split(" ")[0])),
-        group=_DATA if field.name in _OF_DATA else _MODEL if field.name in _OF_MODEL else _RULE)
+        group=_DATA if field.name in _OF_DATA else _MODEL if field.name in _OF_MODEL else _RULE,
+    )
 
 
 def _signature() -> inspect.Signature:
@@ -134,20 +166,35 @@ def _signature() -> inspect.Signature:
     for field in fields(Settings):
         kind: Any = bool | None if field.name == "augment" else str | None
         flags.append((field.name, Annotated[kind, _hint(field)], None))
-    flags += [_path("out", "run folder to create [default: the next free one under ./runs]"),
-              _path("resume", "run folder to continue"),
-              _path("config", "TOML file of settings; flags win over it")]
-    flags += [_switch("json", "one JSON object a line on standard output"),
-              _switch("quiet", "no progress, only the end", "-q"),
-              ("report", Annotated[bool, Parameter(
-                  group=_RUN, show_default=False, help="write report.html [default: yes]")], True),
-              _switch("allow_data_change", "resume although the data have changed"),
-              _switch("force", "resume from numbers that are NaN or infinite"),
-              _switch("strict", "resume from the newest checkpoint or not at all")]
+    flags += [
+        _path("out", "run folder to create [default: the next free one under ./runs]"),
+        _path("resume", "run folder to continue"),
+        _path("config", "TOML file of settings; flags win over it"),
+    ]
+    flags += [
+        _switch("json", "one JSON object a line on standard output"),
+        _switch("quiet", "no progress, only the end", "-q"),
+        (
+            "report",
+            Annotated[
+                bool,
+                Parameter(group=_RUN, show_default=False, help="write report.html [default: yes]"),
+            ],
+            True,
+        ),
+        _switch("allow_data_change", "resume although the data have changed"),
+        _switch("force", "resume from numbers that are NaN or infinite"),
+        _switch("strict", "resume from the newest checkpoint or not at all"),
+    ]
     train.__annotations__ = {name: kind for name, kind, _ in flags}
-    return inspect.Signature([
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, kind, default in flags])
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+            )
+            for name, kind, default in flags
+        ]
+    )
 
 
 def _path(name: str, words: str) -> tuple[str, Any, None]:
@@ -157,8 +204,13 @@ def _path(name: str, words: str) -> tuple[str, Any, None]:
 
 def _switch(name: str, words: str, short: str = "") -> tuple[str, Any, bool]:
     long = "--" + name.replace("_", "-")
-    hint = Parameter(name=[long, short] if short else long, negative="", show_default=False,
-                     group=_RUN, help=words)
+    hint = Parameter(
+        name=[long, short] if short else long,
+        negative="",
+        show_default=False,
+        group=_RUN,
+        help=words,
+    )
     return name, Annotated[bool, hint], False
 
 

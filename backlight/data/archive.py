@@ -90,8 +90,10 @@ class _Walker:
 
     def _content(self, name: str, size: int) -> bytes:
         if size > self._largest:
-            raise self._refuse(f"the member {shown(name)[:200]} of {size} bytes",
-                               f"members of at most {self._largest} bytes")
+            raise self._refuse(
+                f"the member {shown(name)[:200]} of {size} bytes",
+                f"members of at most {self._largest} bytes",
+            )
         content = self._take(size, f"the member {shown(name)[:200]}")
         self._skip(-size % _BLOCK, padded=True)
         return content
@@ -105,23 +107,38 @@ class _Walker:
             said, size = -1, -1
         if said != sums:
             if header[:2] == b"PK":
-                raise self._refuse("a zip archive", "a tar file, plain, gzip or xz",
-                                   "Unpack it into a folder and name the folder.")
+                raise self._refuse(
+                    "a zip archive",
+                    "a tar file, plain, gzip or xz",
+                    "Unpack it into a folder and name the folder.",
+                )
             raise self._refuse(
-                f"a header with a wrong checksum (member {number})" if number
-                else "a file that is not a tar", "a whole tar file")
+                f"a header with a wrong checksum (member {number})"
+                if number
+                else "a file that is not a tar",
+                "a whole tar file",
+            )
         if not 0 <= size <= _MOST_BYTES:
-            raise self._refuse(f"a member of {size} bytes (member {number})",
-                               f"at most {_MOST_BYTES}")
+            raise self._refuse(
+                f"a member of {size} bytes (member {number})", f"at most {_MOST_BYTES}"
+            )
         return size
 
     def _checked_name(self, name: str) -> str:
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
-        if (name.startswith(("/", "\\")) or ".." in parts or "\0" in name or name[1:2] == ":"
-                or not parts or len(name) > _LONGEST_NAME):
-            raise self._refuse(f"a member named '{shown(name)[:200]}'",
-                               "names inside the folder, without .. and not absolute",
-                               "Do not use this file; nothing was written.")
+        if (
+            name.startswith(("/", "\\"))
+            or ".." in parts
+            or "\0" in name
+            or name[1:2] == ":"
+            or not parts
+            or len(name) > _LONGEST_NAME
+        ):
+            raise self._refuse(
+                f"a member named '{shown(name)[:200]}'",
+                "names inside the folder, without .. and not absolute",
+                "Do not use this file; nothing was written.",
+            )
         clean = "/".join(parts)
         if clean in self._seen:
             raise self._refuse(f"the member '{shown(clean)[:200]}' twice", "each name once")
@@ -130,8 +147,9 @@ class _Walker:
 
     def _extension(self, kind: bytes, size: int) -> None:
         if size > (_LONGEST_NAME if kind in b"LK" else _LONGEST_RECORD):
-            raise self._refuse(f"a name or record of {size} bytes",
-                               f"names of at most {_LONGEST_NAME} bytes")
+            raise self._refuse(
+                f"a name or record of {size} bytes", f"names of at most {_LONGEST_NAME} bytes"
+            )
         content = self._take(size, "a long name")
         self._skip(-size % _BLOCK, padded=True)
         if kind == b"L":
@@ -152,7 +170,7 @@ class _Walker:
         while content.strip(b"\0"):
             length, found, _ = content.partition(b" ")
             end = int(length) if found and length.isdigit() and len(length) < 8 else 0
-            key, equals, value = content[len(length) + 1:end].partition(b"=")
+            key, equals, value = content[len(length) + 1 : end].partition(b"=")
             if not equals or not value.endswith(b"\n") or end > len(content):
                 raise self._refuse("a damaged record", "a whole tar file")
             records[key] = value[:-1]
@@ -178,12 +196,18 @@ class _Walker:
         self._read += count
         packed = self._stream.packed_bytes()
         if self._read > _MOST_BYTES or self._read > _FREE_UNFOLDING + _MOST_UNFOLDED * packed:
-            raise self._refuse(f"{packed} bytes that unfold into more than {self._read}",
-                               f"at most {_MOST_UNFOLDED} times the compressed size")
+            raise self._refuse(
+                f"{packed} bytes that unfold into more than {self._read}",
+                f"at most {_MOST_UNFOLDED} times the compressed size",
+            )
 
     def _refuse(self, got: str, needs: str, remedy: str = "") -> DataError:
-        return DataError(shown(self._stream.path), got=got, needs=needs,
-                         remedy=remedy or "Download or copy it again and compare its checksum.")
+        return DataError(
+            shown(self._stream.path),
+            got=got,
+            needs=needs,
+            remedy=remedy or "Download or copy it again and compare its checksum.",
+        )
 
 
 def _octal(field: bytes) -> int:

@@ -36,17 +36,26 @@ class RandomTransform(Transform):
         name = type(self).__name__
         batch = np.asarray(batch)
         if draw is None:
-            raise ArgumentError(name, got="no random numbers", needs="a Draw for the batch",
-                                remedy="Give the transform to a DataLoader, or pass "
-                                "Draw(seed, epoch, indices)")
+            raise ArgumentError(
+                name,
+                got="no random numbers",
+                needs="a Draw for the batch",
+                remedy="Give the transform to a DataLoader, or pass Draw(seed, epoch, indices)",
+            )
         if batch.ndim != 4:
-            raise ShapeError(name, got=f"a batch of shape {batch.shape}",
-                             needs="images of shape (n, C, H, W)",
-                             remedy="Put it before Flatten, or reshape the batch")
+            raise ShapeError(
+                name,
+                got=f"a batch of shape {batch.shape}",
+                needs="images of shape (n, C, H, W)",
+                remedy="Put it before Flatten, or reshape the batch",
+            )
         if len(batch) != len(draw.indices):
-            raise ShapeError(name, got=f"{len(batch)} images and the random numbers of "
-                             f"{len(draw.indices)}", needs="one index for each image",
-                             remedy="Pass the indices of the images in this batch")
+            raise ShapeError(
+                name,
+                got=f"{len(batch)} images and the random numbers of {len(draw.indices)}",
+                needs="one index for each image",
+                remedy="Pass the indices of the images in this batch",
+            )
         return self.augment(batch, draw)
 
     def augment(self, batch: Array, draw: Draw) -> Array:
@@ -71,8 +80,12 @@ class RandomHorizontalFlip(RandomTransform):
     def __init__(self, p: float = 0.5) -> None:
         self.p = p
         if not 0 <= p <= 1:
-            raise ArgumentError("RandomHorizontalFlip", got=f"p={p}",
-                                needs="a probability 0 … 1", remedy="Leave it at 0.5")
+            raise ArgumentError(
+                "RandomHorizontalFlip",
+                got=f"p={p}",
+                needs="a probability 0 … 1",
+                remedy="Leave it at 0.5",
+            )
 
     def augment(self, batch: Array, draw: Draw) -> Array:
         """Some images mirrored."""
@@ -106,10 +119,16 @@ class RandomCrop(RandomTransform):
     def __init__(self, size: int | tuple[int, int], padding: int = 0) -> None:
         pair = size if isinstance(size, (tuple, list)) else (size, size)
         if len(pair) != 2:
-            raise ArgumentError("RandomCrop", got=f"size={size}", needs="a height and a width",
-                                remedy="Pass a number or a pair")
-        self.size = (whole_number(pair[0], "size", "RandomCrop", 1),
-                     whole_number(pair[1], "size", "RandomCrop", 1))
+            raise ArgumentError(
+                "RandomCrop",
+                got=f"size={size}",
+                needs="a height and a width",
+                remedy="Pass a number or a pair",
+            )
+        self.size = (
+            whole_number(pair[0], "size", "RandomCrop", 1),
+            whole_number(pair[1], "size", "RandomCrop", 1),
+        )
         self.padding = whole_number(padding, "padding", "RandomCrop", 0)
 
     def augment(self, batch: Array, draw: Draw) -> Array:
@@ -204,15 +223,22 @@ class ColorJitter(RandomTransform):
         self.brightness, self.contrast, self.saturation = brightness, contrast, saturation
         for name, amount in vars(self).items():
             if not 0 <= amount < np.inf:
-                raise ArgumentError("ColorJitter", got=f"{name}={amount}",
-                                    needs="a finite number, 0 or more",
-                                    remedy="Try 0.2: factors of 0.8 … 1.2")
+                raise ArgumentError(
+                    "ColorJitter",
+                    got=f"{name}={amount}",
+                    needs="a finite number, 0 or more",
+                    remedy="Try 0.2: factors of 0.8 … 1.2",
+                )
 
     def augment(self, batch: Array, draw: Draw) -> Array:
         """The images in other colours."""
         if self.saturation and batch.shape[1] not in (1, 3):
-            raise ShapeError("ColorJitter", got=f"images of {batch.shape[1]} channels",
-                             needs="1 or 3 channels for saturation", remedy="Pass saturation=0")
+            raise ShapeError(
+                "ColorJitter",
+                got=f"images of {batch.shape[1]} channels",
+                needs="1 or 3 channels for saturation",
+                remedy="Pass saturation=0",
+            )
         amounts = np.array([self.brightness, self.contrast, self.saturation])
         low = np.maximum(0.0, 1.0 - amounts)
         factors = low + draw.uniform(3) * (1.0 + amounts - low)
@@ -246,16 +272,17 @@ def _mean_grey(image: Array) -> Array:
     return mean
 
 
-def _crop(
-    batch: Array, size: tuple[int, ...], padding: int, draw: Draw, subject: str
-) -> Array:
+def _crop(batch: Array, size: tuple[int, ...], padding: int, draw: Draw, subject: str) -> Array:
     border = ((0, 0), (0, 0), (padding, padding), (padding, padding))
     padded = np.pad(batch, border) if padding else batch
     room = np.subtract(padded.shape[2:], size)
     if room.min() < 0:
-        raise ShapeError(subject, got=f"images of {batch.shape[2]}×{batch.shape[3]} pixels",
-                         needs=f"{size[0]}×{size[1]} or more, with a border of {padding}",
-                         remedy="Crop less, or pad more")
+        raise ShapeError(
+            subject,
+            got=f"images of {batch.shape[2]}×{batch.shape[3]} pixels",
+            needs=f"{size[0]}×{size[1]} or more, with a border of {padding}",
+            remedy="Crop less, or pad more",
+        )
     corner = (draw.uniform(2) * (room + 1)).astype(np.int64)
     windows = np.lib.stride_tricks.sliding_window_view(padded, tuple(size), axis=(2, 3))
     cut: Array = windows[np.arange(len(batch)), :, corner[:, 0], corner[:, 1]]

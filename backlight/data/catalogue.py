@@ -28,8 +28,13 @@ def known_names() -> tuple[str, ...]:
 
 
 def load(
-    name: str, data_dir: str | Path | None = None, *, size: int | tuple[int, int] | None = None,
-    channels: int | None = None, skip_bad: int = 0, download: bool = True,
+    name: str,
+    data_dir: str | Path | None = None,
+    *,
+    size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    skip_bad: int = 0,
+    download: bool = True,
 ) -> DataSet:
     """A data set by its name.
 
@@ -66,24 +71,36 @@ def load(
         return _from_path(kind, rest, data_dir, size, channels, skip_bad)
     if colon or kind in _WITH_PATH:
         if kind in _WITH_PATH:
-            raise UsageError("--data", got=f"{name!r} without a path", needs=f"{kind}:PATH",
-                             remedy=f"Name the folder or tar, as in {kind}:pictures.")
+            raise UsageError(
+                "--data",
+                got=f"{name!r} without a path",
+                needs=f"{kind}:PATH",
+                remedy=f"Name the folder or tar, as in {kind}:pictures.",
+            )
     elif kind == "digits":
         return load_digits()
     elif kind in TOYS:
         return TOYS[kind]()
     elif kind in _PUBLISHED:
         return _published(kind, data_dir, download=download)
-    raise UsageError("--data", got=f"{name!r}", needs="the name of a data set",
-                     remedy=nearest(kind.lower(), known_names()))
+    raise UsageError(
+        "--data",
+        got=f"{name!r}",
+        needs="the name of a data set",
+        remedy=nearest(kind.lower(), known_names()),
+    )
 
 
 def _published(name: str, data_dir: str | Path | None, *, download: bool) -> DataSet:
     module = import_module(f"backlight.data.{name}")
     root = Path(data_dir) if data_dir is not None else cache_folder()
     if data_dir is not None and not root.exists():
-        raise DataError(str(root), got="no such folder", needs=f"the folder with {name}",
-                        remedy="Check --data-dir.")
+        raise DataError(
+            str(root),
+            got="no such folder",
+            needs=f"the folder with {name}",
+            remedy="Check --data-dir.",
+        )
     find, read = getattr(module, f"find_{name}"), getattr(module, f"load_{name}")
     if data_dir is None and download and find(root) is None:
         root = fetch(name)
@@ -92,8 +109,12 @@ def _published(name: str, data_dir: str | Path | None, *, download: bool) -> Dat
 
 
 def _from_path(
-    kind: str, rest: str, data_dir: str | Path | None, size: int | tuple[int, int] | None,
-    channels: int | None, skip_bad: int,
+    kind: str,
+    rest: str,
+    data_dir: str | Path | None,
+    size: int | tuple[int, int] | None,
+    channels: int | None,
+    skip_bad: int,
 ) -> DataSet:
     from backlight.data.faces import load_faces
     from backlight.data.folder import load_folder

@@ -34,23 +34,33 @@ def gatherer(source: Any) -> Callable[[Array, Note], tuple[Array, Array]]:
     array([1, 0])
     """
     if isinstance(source, DataSet):
-        raise ArgumentError("DataLoader", got=f"the data set {source.name} with all its splits",
-                            needs="the examples of one split",
-                            remedy="Pass dataset.train, dataset.validation or dataset.test")
+        raise ArgumentError(
+            "DataLoader",
+            got=f"the data set {source.name} with all its splits",
+            needs="the examples of one split",
+            remedy="Pass dataset.train, dataset.validation or dataset.test",
+        )
     if isinstance(source, Examples):
         return lambda indices, _: (source.inputs[indices], source.labels[indices])
-    if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")) or isinstance(
-            source, (dict, str, bytes, np.ndarray)) or _is_two_arrays(source):
-        raise ArgumentError("DataLoader", got=f"examples of type {type(source).__name__}",
-                            needs="Examples, or a sequence of pairs (input, label)",
-                            remedy="Pass Examples(inputs, labels)")
+    if (
+        not (hasattr(source, "__len__") and hasattr(source, "__getitem__"))
+        or isinstance(source, (dict, str, bytes, np.ndarray))
+        or _is_two_arrays(source)
+    ):
+        raise ArgumentError(
+            "DataLoader",
+            got=f"examples of type {type(source).__name__}",
+            needs="Examples, or a sequence of pairs (input, label)",
+            remedy="Pass Examples(inputs, labels)",
+        )
     return lambda indices, note: _collate(source, indices, note)
 
 
 def _is_two_arrays(source: Any) -> bool:
     """Whether this is (inputs, labels) and not a list of pairs."""
     return isinstance(source, (tuple, list)) and any(
-        isinstance(item, np.ndarray) for item in source[:1])
+        isinstance(item, np.ndarray) for item in source[:1]
+    )
 
 
 def _collate(source: Any, indices: Array, note: Note) -> tuple[Array, Array]:
@@ -64,9 +74,11 @@ def _collate(source: Any, indices: Array, note: Note) -> tuple[Array, Array]:
             raise naming(error, f"example {index}") from error
         if inputs and (example.shape != inputs[0].shape or label.shape != labels[0].shape):
             raise ShapeError(
-                f"example {index}", got=f"shapes {example.shape} and {label.shape}",
+                f"example {index}",
+                got=f"shapes {example.shape} and {label.shape}",
                 needs=f"{inputs[0].shape} and {labels[0].shape}, as example {indices[0]}",
-                remedy="Resize, crop or pad the examples to one shape")
+                remedy="Resize, crop or pad the examples to one shape",
+            )
         inputs.append(example)
         labels.append(label)
     return np.stack(inputs), np.stack(labels)
@@ -74,13 +86,20 @@ def _collate(source: Any, indices: Array, note: Note) -> tuple[Array, Array]:
 
 def _pair(item: Any) -> tuple[Array, Array]:
     if not (isinstance(item, (tuple, list)) and len(item) == 2):
-        raise DataError("a sequence of examples", got=f"an item of type {type(item).__name__}",
-                        needs="pairs (input, label)", remedy="Return both from __getitem__")
+        raise DataError(
+            "a sequence of examples",
+            got=f"an item of type {type(item).__name__}",
+            needs="pairs (input, label)",
+            remedy="Return both from __getitem__",
+        )
     example, label = np.asarray(item[0]), np.asarray(item[1])
     if example.dtype.kind not in "buif" or label.dtype.kind not in "buif":
-        raise DataError("a sequence of examples",
-                        got=f"an input of {example.dtype} and a label of {label.dtype}",
-                        needs="numbers", remedy="Encode texts and classes as numbers")
+        raise DataError(
+            "a sequence of examples",
+            got=f"an input of {example.dtype} and a label of {label.dtype}",
+            needs="numbers",
+            remedy="Encode texts and classes as numbers",
+        )
     return example, label
 
 
@@ -89,6 +108,9 @@ def naming(error: Exception, where: str) -> BacklightError:
     if isinstance(error, BacklightError):
         return error.within(f"{where}: {error.subject}")
     said = f": {error}" if str(error) else ""
-    return DataError(where, got=f"{type(error).__name__}{said}",
-                     needs="an example that can be read and transformed",
-                     remedy="Look at this example by itself, or leave it out")
+    return DataError(
+        where,
+        got=f"{type(error).__name__}{said}",
+        needs="an example that can be read and transformed",
+        remedy="Look at this example by itself, or leave it out",
+    )

@@ -61,14 +61,18 @@ class Examples:
         inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
         if labels.dtype.kind not in "iu" or labels.ndim != 1:
             raise DataError(
-                "Examples", got=f"labels of shape {labels.shape} and type {labels.dtype}",
+                "Examples",
+                got=f"labels of shape {labels.shape} and type {labels.dtype}",
                 needs="whole numbers of shape (n,)",
-                remedy="Pass the arrays through check_examples, which converts by stated rules.")
+                remedy="Pass the arrays through check_examples, which converts by stated rules.",
+            )
         if inputs.dtype.kind not in "uif" or inputs.ndim < 2:
             raise DataError(
-                "Examples", got=f"inputs of shape {inputs.shape} and type {inputs.dtype}",
+                "Examples",
+                got=f"inputs of shape {inputs.shape} and type {inputs.dtype}",
                 needs="numbers of shape (n, features) or (n, C, H, W)",
-                remedy="Give every example a row; a single feature has shape (n, 1).")
+                remedy="Give every example a row; a single feature has shape (n, 1).",
+            )
         _check_lengths(inputs, labels, "Examples")
         if len(labels) and labels.min() < 0:
             refuse_label(labels, labels < 0, "Examples", "labels 0 … K−1")
@@ -94,18 +98,27 @@ class Examples:
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
             if not -len(self) <= index < len(self):
                 raise RangeError(
-                    "Examples", got=f"index {index}", needs=f"an index below {len(self)}",
-                    remedy="Ask for an example that exists.")
+                    "Examples",
+                    got=f"index {index}",
+                    needs=f"an index below {len(self)}",
+                    remedy="Ask for an example that exists.",
+                )
             return self.inputs[index], int(self.labels[index])
         if not isinstance(index, slice):
             index = np.asarray(index)
             if index.size == 0:
                 index = index.astype(np.int64)
-            if index.dtype.kind in "iu" and index.size and (
-                    index.max() >= len(self) or index.min() < -len(self)):
+            if (
+                index.dtype.kind in "iu"
+                and index.size
+                and (index.max() >= len(self) or index.min() < -len(self))
+            ):
                 raise RangeError(
-                    "Examples", got=f"indices from {index.min()} to {index.max()}",
-                    needs=f"indices below {len(self)}", remedy="Ask for examples that exist.")
+                    "Examples",
+                    got=f"indices from {index.min()} to {index.max()}",
+                    needs=f"indices below {len(self)}",
+                    remedy="Ask for examples that exist.",
+                )
         return Examples(self.inputs[index], self.labels[index])
 
     def __iter__(self) -> Iterator[tuple[Array, int]]:
@@ -166,23 +179,37 @@ class DataSet:
         if len(self.classes) < 2:
             only = f" ({self.classes[0]!r})" if self.classes else ""
             raise DataError(
-                self.name, got=f"{len(self.classes)} class{only}",
+                self.name,
+                got=f"{len(self.classes)} class{only}",
                 needs="at least two classes: a classifier has nothing to tell apart in one",
-                remedy="Add examples of another class.", source=_read_from(self.source))
+                remedy="Add examples of another class.",
+                source=_read_from(self.source),
+            )
         for split, examples in self.splits.items():
             subject = f"{self.name}, {split} split"
             if not len(examples):
                 raise DataError(
-                    subject, got="no examples", needs="at least one",
-                    remedy="Check where the data set was read.", source=_read_from(self.source))
+                    subject,
+                    got="no examples",
+                    needs="at least one",
+                    remedy="Check where the data set was read.",
+                    source=_read_from(self.source),
+                )
             if examples.shape != self.train.shape:
                 raise DataError(
-                    subject, got=f"inputs of shape {examples.shape}",
+                    subject,
+                    got=f"inputs of shape {examples.shape}",
                     needs=f"inputs of shape {self.train.shape}, as in the train split",
-                    remedy="Read both splits in the same way.", source=_read_from(self.source))
+                    remedy="Read both splits in the same way.",
+                    source=_read_from(self.source),
+                )
             if examples.labels.max() >= len(self.classes):
-                refuse_label(examples.labels, examples.labels >= len(self.classes), subject,
-                              f"labels 0 … {len(self.classes) - 1}, a name for each class")
+                refuse_label(
+                    examples.labels,
+                    examples.labels >= len(self.classes),
+                    subject,
+                    f"labels 0 … {len(self.classes) - 1}, a name for each class",
+                )
 
     @property
     def splits(self) -> dict[str, Examples]:
@@ -206,12 +233,18 @@ class DataSet:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {len(split)}" for name, split in self.splits.items())
         origin = f", from {self.source}" if self.source else ""
-        return (f"DataSet({self.name!r}: {len(self.classes)} classes, {sizes} × "
-                f"{self.train.shape}{origin})")
+        return (
+            f"DataSet({self.name!r}: {len(self.classes)} classes, {sizes} × "
+            f"{self.train.shape}{origin})"
+        )
 
 
 def check_examples(
-    inputs: Any, labels: Any, classes: Sequence[str] | None = None, *, subject: str = "data",
+    inputs: Any,
+    labels: Any,
+    classes: Sequence[str] | None = None,
+    *,
+    subject: str = "data",
 ) -> tuple[Examples, tuple[str, ...]]:
     """Examples and class names from anything like arrays, converted by stated rules or refused.
 
@@ -251,24 +284,38 @@ def check_examples(
     """
     values = check_inputs(inputs, subject)
     if classes is not None and isinstance(classes, str):
-        raise DataError(subject, got=f"classes as one text, {classes!r}",
-                        needs="a sequence of names", remedy="Pass a list of texts.")
+        raise DataError(
+            subject,
+            got=f"classes as one text, {classes!r}",
+            needs="a sequence of names",
+            remedy="Pass a list of texts.",
+        )
     numbers, names = label_numbers(labels, classes, subject)
     _check_lengths(values, numbers, subject)
     if not len(numbers):
-        raise DataError(subject, got="no examples", needs="at least two, of different classes",
-                        remedy="Check what was read.")
+        raise DataError(
+            subject,
+            got="no examples",
+            needs="at least two, of different classes",
+            remedy="Check what was read.",
+        )
     if names is None:
         names = tuple(str(k) for k in range(int(numbers.max()) + 1))
     if numbers.min() < 0 or numbers.max() >= len(names):
-        refuse_label(numbers, (numbers < 0) | (numbers >= len(names)), subject,
-                      f"labels 0 … {len(names) - 1}")
+        refuse_label(
+            numbers,
+            (numbers < 0) | (numbers >= len(names)),
+            subject,
+            f"labels 0 … {len(names) - 1}",
+        )
     present = np.unique(numbers)
     if len(present) < 2:
         raise DataError(
-            subject, got=f"{len(numbers)} examples, all of class {names[present[0]]!r}",
+            subject,
+            got=f"{len(numbers)} examples, all of class {names[present[0]]!r}",
             needs="examples of at least two classes",
-            remedy="Add another class; if the data is sorted by class, shuffle before cutting.")
+            remedy="Add another class; if the data is sorted by class, shuffle before cutting.",
+        )
     return Examples(values, numbers), names
 
 
@@ -277,18 +324,30 @@ def check_inputs(inputs: Any, subject: str = "data") -> Array:
     try:
         values = np.asarray(inputs)
     except ValueError as error:
-        raise DataError(subject, got="rows of different length",
-                        needs="inputs of one shape", remedy="Resize or pad them.") from error
+        raise DataError(
+            subject,
+            got="rows of different length",
+            needs="inputs of one shape",
+            remedy="Resize or pad them.",
+        ) from error
     if values.dtype.kind not in "buif":
-        raise DataError(subject, got=f"inputs of type {values.dtype}", needs="numbers",
-                        remedy="Encode texts and categories as numbers first.")
+        raise DataError(
+            subject,
+            got=f"inputs of type {values.dtype}",
+            needs="numbers",
+            remedy="Encode texts and categories as numbers first.",
+        )
     if values.dtype not in (np.uint8, np.float32, np.float64):
         values = values.astype(np.float32)
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim == 0:
-        raise DataError(subject, got="a single number", needs="an array with an example a row",
-                        remedy="Pass inputs of shape (n, …).")
+        raise DataError(
+            subject,
+            got="a single number",
+            needs="an array with an example a row",
+            remedy="Pass inputs of shape (n, …).",
+        )
     if values.dtype.kind == "f":
         _check_finite(values, subject)
     return values
@@ -300,7 +359,7 @@ def row_blocks(values: Array) -> Iterator[Array]:
         return
     rows = max(1, _ROWS_AT_ONCE * len(values) // values.size)
     for start in range(0, len(values), rows):
-        yield values[start:start + rows]
+        yield values[start : start + rows]
 
 
 def _check_finite(values: Array, subject: str) -> None:
@@ -316,16 +375,22 @@ def _check_finite(values: Array, subject: str) -> None:
     if first is not None:
         value = values[tuple(first)]
         raise DataError(
-            subject, got=f"{bad} of {values.size} inputs that are not finite; the first is "
-            f"{value} at {first}", needs="finite numbers",
-            remedy="Remove those examples or fill the gaps, for example with the column's mean.")
+            subject,
+            got=f"{bad} of {values.size} inputs that are not finite; the first is "
+            f"{value} at {first}",
+            needs="finite numbers",
+            remedy="Remove those examples or fill the gaps, for example with the column's mean.",
+        )
 
 
 def _check_lengths(inputs: Array, labels: Array, subject: str) -> None:
     if len(inputs) != len(labels):
-        raise DataError(subject, got=f"{len(inputs)} inputs and {len(labels)} labels",
-                        needs="one label for each input",
-                        remedy="Check that both were read from the same place.")
+        raise DataError(
+            subject,
+            got=f"{len(inputs)} inputs and {len(labels)} labels",
+            needs="one label for each input",
+            remedy="Check that both were read from the same place.",
+        )
 
 
 def _read_from(source: str) -> str:

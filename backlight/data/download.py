@@ -12,9 +12,12 @@ from backlight.errors import DataError, MissingExtraError, UsageError, nearest
 #: Name → (address of the folder, {file: SHA-256}).
 PUBLISHED = {
     "mnist": ("https://ossci-datasets.s3.amazonaws.com/mnist/", MNIST_FILES),
-    "cifar10": ("https://www.cs.toronto.edu/~kriz/", {
-        "cifar-10-python.tar.gz":
-            "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"}),
+    "cifar10": (
+        "https://www.cs.toronto.edu/~kriz/",
+        {
+            "cifar-10-python.tar.gz": "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+        },
+    ),
 }
 _LARGEST = 1 << 28  # bytes; the largest published file here has 170 million
 _PATIENCE = 30  # seconds without an answer
@@ -52,17 +55,24 @@ def fetch(name: str, folder: str | Path | None = None) -> Path:
         An unknown name.
     """
     if name not in PUBLISHED:
-        raise UsageError("fetch", got=f"the data set {name!r}", needs="one that can be fetched",
-                         remedy=nearest(name, PUBLISHED))
+        raise UsageError(
+            "fetch",
+            got=f"the data set {name!r}",
+            needs="one that can be fetched",
+            remedy=nearest(name, PUBLISHED),
+        )
     home, files = PUBLISHED[name]
     target = Path(folder) if folder is not None else cache_folder() / name
     try:
         import pooch  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtraError(
-            "fetch", got=f"no library to download {name} with", needs="pooch",
+            "fetch",
+            got=f"no library to download {name} with",
+            needs="pooch",
             remedy=f"pip install 'backlight[download]' — or put {', '.join(files)} from {home} "
-            f"into {target} yourself.") from error
+            f"into {target} yourself.",
+        ) from error
     for file, digest in files.items():
         _one(pooch, home + file, digest, target)
     return target
@@ -72,15 +82,19 @@ def _one(pooch: Any, address: str, digest: str, target: Path) -> None:
     file = address.rsplit("/", 1)[-1]
     try:
         pooch.get_logger().setLevel("WARNING")
-        pooch.retrieve(address, known_hash=f"sha256:{digest}", fname=file, path=target,
-                       downloader=_download)
+        pooch.retrieve(
+            address, known_hash=f"sha256:{digest}", fname=file, path=target, downloader=_download
+        )
     except (OSError, ValueError) as error:
         wrong = isinstance(error, ValueError)
         raise DataError(
-            address, got="a file with another SHA-256 than was published" if wrong else
-            f"no answer ({type(error).__name__}: {str(error)[:120]})",
+            address,
+            got="a file with another SHA-256 than was published"
+            if wrong
+            else f"no answer ({type(error).__name__}: {str(error)[:120]})",
             needs=f"the file with SHA-256 {digest}",
-            remedy=f"Check the connection, or put {file} into {target} yourself.") from error
+            remedy=f"Check the connection, or put {file} into {target} yourself.",
+        ) from error
 
 
 def _download(address: str, output_file: str, keeper: Any) -> None:

@@ -44,8 +44,14 @@ class Draw:
     """
 
     def __init__(
-        self, seed: int, epoch: int, indices: Any, place: int = 1,
-        *, tables: dict[tuple[int, int], Array] | None = None, length: int = 0,
+        self,
+        seed: int,
+        epoch: int,
+        indices: Any,
+        place: int = 1,
+        *,
+        tables: dict[tuple[int, int], Array] | None = None,
+        length: int = 0,
     ) -> None:
         self.seed, self.epoch, self.place = int(seed), int(epoch), int(place)
         self.indices: Array = np.asarray(indices, np.int64)
@@ -57,11 +63,15 @@ class Draw:
         """The same examples for a transform inside this one, at `place` 0 … 62."""
         inner = self.place * _FANOUT + place + 1
         if not 0 <= place < _FANOUT - 1 or inner >= _PLACES:
-            raise ArgumentError("Draw", got=f"place {place} inside place {self.place}",
-                                needs=f"places 0 … {_FANOUT - 2}, three levels deep",
-                                remedy="Nest fewer transforms in one another")
-        return Draw(self.seed, self.epoch, self.indices, inner,
-                    tables=self._tables, length=self._length)
+            raise ArgumentError(
+                "Draw",
+                got=f"place {place} inside place {self.place}",
+                needs=f"places 0 … {_FANOUT - 2}, three levels deep",
+                remedy="Nest fewer transforms in one another",
+            )
+        return Draw(
+            self.seed, self.epoch, self.indices, inner, tables=self._tables, length=self._length
+        )
 
     def uniform(self, count: int) -> Array:
         """Float64 numbers in [0, 1) of 24 random bits, shape (examples, count).
@@ -77,7 +87,8 @@ class Draw:
         if key not in self._tables:
             # Block b of all examples lies behind block b−1 of all examples there can be.
             self._tables[key] = philox.blocks(
-                self.seed, stream(self.epoch, self.place), block << 48, self._length)
+                self.seed, stream(self.epoch, self.place), block << 48, self._length
+            )
         words: Array = self._tables[key][self.indices]
         return words
 

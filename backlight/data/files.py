@@ -34,27 +34,44 @@ def shown(name: object) -> str:
     """
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in str(name))
+        for letter in str(name)
+    )
 
 
 def open_regular(path: Path) -> BinaryIO:
     """The file opened for reading bytes; anything but a readable regular file is a DataError."""
     try:
         # Without waiting: opening a pipe that nobody writes to would block for ever.
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
-                         | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        number = os.open(
+            path,
+            os.O_RDONLY
+            | getattr(os, "O_NONBLOCK", 0)
+            | getattr(os, "O_BINARY", 0)
+            | getattr(os, "O_CLOEXEC", 0),
+        )
     except FileNotFoundError:
-        raise DataError(shown(path), got="no such file", needs="a file that exists",
-                        remedy="Check the path; a file may have moved while it was read.") from None
+        raise DataError(
+            shown(path),
+            got="no such file",
+            needs="a file that exists",
+            remedy="Check the path; a file may have moved while it was read.",
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(shown(path), got=f"an error when opened: {reason}",
-                        needs="a readable file", remedy="Check the path and its permissions."
-                        ) from error
+        raise DataError(
+            shown(path),
+            got=f"an error when opened: {reason}",
+            needs="a readable file",
+            remedy="Check the path and its permissions.",
+        ) from error
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise DataError(shown(path), got="a folder, pipe or device", needs="a regular file",
-                        remedy="Remove it or name a file.")
+        raise DataError(
+            shown(path),
+            got="a folder, pipe or device",
+            needs="a regular file",
+            remedy="Remove it or name a file.",
+        )
     return os.fdopen(number, "rb")
 
 
@@ -79,9 +96,12 @@ def read_bounded(path: Path, limit: int) -> bytes:
     with decompressed(path) as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
-        raise DataError(shown(path), got=f"more than {limit} bytes of content",
-                        needs=f"at most {limit}, more than any published file of its kind holds",
-                        remedy="Check that it is the right file.")
+        raise DataError(
+            shown(path),
+            got=f"more than {limit} bytes of content",
+            needs=f"at most {limit}, more than any published file of its kind holds",
+            remedy="Check that it is the right file.",
+        )
     return content
 
 
@@ -98,8 +118,9 @@ class Stream:
         The compressed file below, for the number of bytes used of it.
     """
 
-    def __init__(self, file: BinaryIO | io.BufferedReader | gzip.GzipFile, path: Path,
-                 packed: BinaryIO) -> None:
+    def __init__(
+        self, file: BinaryIO | io.BufferedReader | gzip.GzipFile, path: Path, packed: BinaryIO
+    ) -> None:
         self._file = file
         self._packed = packed
         self.path = path
@@ -130,8 +151,12 @@ class Stream:
         return bytes(pieces)
 
     def _damaged(self, got: str) -> DataError:
-        return DataError(shown(self.path), got=got, needs="a whole file",
-                         remedy="Download or copy it again and compare its checksum.")
+        return DataError(
+            shown(self.path),
+            got=got,
+            needs="a whole file",
+            remedy="Download or copy it again and compare its checksum.",
+        )
 
 
 class _XzReader(io.RawIOBase):
@@ -152,7 +177,7 @@ class _XzReader(io.RawIOBase):
                 raise EOFError("the stream ends before its end mark")
             content = self._decoder.decompress(packed, len(view))
             if content:
-                view[:len(content)] = content
+                view[: len(content)] = content
                 return len(content)
         if self._decoder.unused_data or self._file.read(1):
             raise lzma.LZMAError("bytes follow the end of the stream")

@@ -35,8 +35,13 @@ _LARGEST_TEXT = 1 << 26
 
 
 def load_folder(
-    path: str | Path, size: int | tuple[int, int] | None = None, channels: int | None = None, *,
-    name: str = "", skip_bad: int = 0, by_number: bool = False,
+    path: str | Path,
+    size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    *,
+    name: str = "",
+    skip_bad: int = 0,
+    by_number: bool = False,
 ) -> DataSet:
     """A data set from a folder, or a tar, with images in a folder for each class.
 
@@ -73,12 +78,15 @@ def load_folder(
     """
     path = Path(path)
     if channels not in (1, 3, None):
-        raise ArgumentError("load_folder", got=f"channels {channels!r}", needs="1, 3 or None",
-                            remedy="Use 1 for grey, 3 for colour.")
+        raise ArgumentError(
+            "load_folder",
+            got=f"channels {channels!r}",
+            needs="1, 3 or None",
+            remedy="Use 1 for grey, 3 for colour.",
+        )
     wanted = _checked_size(size)
     survey = _survey(path, skip_bad)
-    layout = lay_out(survey.images, survey.texts, shown(path), survey.folders,
-                     by_number=by_number)
+    layout = lay_out(survey.images, survey.texts, shown(path), survey.folders, by_number=by_number)
     used = [survey.images[image] for pairs in layout.splits.values() for image, _ in pairs]
     sizes = {(height, width) for height, width, _ in used}
     if wanted is None:
@@ -86,8 +94,14 @@ def load_folder(
     channels = channels or (1 if all(grey for *_, grey in used) else 3)
     splits = _decoded(path, layout, (channels, *wanted), survey)
     label = name or path.name.split(".tar")[0] or "folder"
-    return DataSet(label, layout.classes, splits["train"], splits.get("test"),
-                   splits.get("validation"), source=_told(path, survey))
+    return DataSet(
+        label,
+        layout.classes,
+        splits["train"],
+        splits.get("test"),
+        splits.get("validation"),
+        source=_told(path, survey),
+    )
 
 
 @dataclass
@@ -113,10 +127,14 @@ def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
         return None
     pair = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
     if len(pair) != 2 or not all(
-            isinstance(side, (int, np.integer)) and 1 <= side <= 4096 for side in pair):
-        raise ArgumentError("load_folder", got=f"size {size!r}",
-                            needs="a side, or (height, width), of 1 to 4096 pixels",
-                            remedy="Choose a size such as 64.")
+        isinstance(side, (int, np.integer)) and 1 <= side <= 4096 for side in pair
+    ):
+        raise ArgumentError(
+            "load_folder",
+            got=f"size {size!r}",
+            needs="a side, or (height, width), of 1 to 4096 pixels",
+            remedy="Choose a size such as 64.",
+        )
     return int(pair[0]), int(pair[1])
 
 
@@ -134,9 +152,15 @@ def _survey(path: Path, skip_bad: int) -> _Survey:
             except DataError as error:
                 survey.leave_out(name, error)
         elif suffix in _FOREIGN_IMAGES:
-            survey.leave_out(name, DataError(
-                shown(subject), got=f"an image in the format {suffix}",
-                needs="PNG, JPEG, PGM or PPM", remedy="Convert it, or remove it from the data."))
+            survey.leave_out(
+                name,
+                DataError(
+                    shown(subject),
+                    got=f"an image in the format {suffix}",
+                    needs="PNG, JPEG, PGM or PPM",
+                    remedy="Convert it, or remove it from the data.",
+                ),
+            )
         else:
             survey.others += 1
     return survey
@@ -147,14 +171,21 @@ def _decoded(
 ) -> dict[str, Examples]:
     count = sum(len(pairs) for pairs in layout.splits.values())
     if count * int(np.prod(shape)) > _MOST_BYTES:
-        raise DataError(shown(path), got=f"{count} images of shape {shape}",
-                        needs=f"at most {_MOST_BYTES >> 30} GiB of pixels",
-                        remedy="Choose a smaller size.")
-    inputs = {split: np.empty((len(pairs), *shape), np.uint8)
-              for split, pairs in layout.splits.items()}
+        raise DataError(
+            shown(path),
+            got=f"{count} images of shape {shape}",
+            needs=f"at most {_MOST_BYTES >> 30} GiB of pixels",
+            remedy="Choose a smaller size.",
+        )
+    inputs = {
+        split: np.empty((len(pairs), *shape), np.uint8) for split, pairs in layout.splits.items()
+    }
     good = {split: np.zeros(len(pairs), bool) for split, pairs in layout.splits.items()}
-    rows = {image: (split, row) for split, pairs in layout.splits.items()
-            for row, (image, _) in enumerate(pairs)}
+    rows = {
+        image: (split, row)
+        for split, pairs in layout.splits.items()
+        for row, (image, _) in enumerate(pairs)
+    }
     mode = "L" if shape[0] == 1 else "RGB"
     for name, content in _files(path, _Survey(0)):
         if name not in rows:
@@ -166,15 +197,20 @@ def _decoded(
         except DataError as error:
             survey.leave_out(name, error)
     if rows:
-        raise DataError(f"{shown(path)}: {shown(min(rows))}", got="no such file any more",
-                        needs="a folder that does not change while it is read",
-                        remedy="Read it again.")
+        raise DataError(
+            f"{shown(path)}: {shown(min(rows))}",
+            got="no such file any more",
+            needs="a folder that does not change while it is read",
+            remedy="Read it again.",
+        )
     splits = {}
     for split, pairs in layout.splits.items():
         labels = np.array([label for _, label in pairs], np.int64)
         whole = bool(good[split].all())
-        splits[split] = Examples(inputs[split] if whole else inputs[split][good[split]],
-                                 labels if whole else labels[good[split]])
+        splits[split] = Examples(
+            inputs[split] if whole else inputs[split][good[split]],
+            labels if whole else labels[good[split]],
+        )
     return splits
 
 
@@ -185,8 +221,12 @@ def _files(path: Path, survey: _Survey) -> Iterator[tuple[str, Callable[[], byte
     elif path.exists() and not path.is_file():
         open_regular(path).close()  # tells what it is instead
     elif path.exists() and not path.name.lower().endswith((*_TARS, ".zip", ".gz", ".xz")):
-        raise DataError(shown(path), got="a file that is not a tar", needs=f"a folder or a file "
-                        f"that ends in {', '.join(_TARS)}", remedy="Name the folder of images.")
+        raise DataError(
+            shown(path),
+            got="a file that is not a tar",
+            needs=f"a folder or a file that ends in {', '.join(_TARS)}",
+            remedy="Name the folder of images.",
+        )
     else:
         for name, content in tar_members(path, LARGEST_FILE):
             if not is_ignored(name):
@@ -200,13 +240,18 @@ def _on_disk(
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(shown(folder), got=f"an error when read: {error.strerror}",
-                        needs="a readable folder", remedy="Check its permissions.") from error
+        raise DataError(
+            shown(folder),
+            got=f"an error when read: {error.strerror}",
+            needs="a readable folder",
+            remedy="Check its permissions.",
+        ) from error
     here = (status.st_dev, status.st_ino)
     if here in above or len(above) > _DEEPEST:
         what = "a link to a folder around it" if here in above else f"{_DEEPEST} folders above it"
-        raise DataError(shown(folder), got=what, needs="folders that end",
-                        remedy="Remove the link.")
+        raise DataError(
+            shown(folder), got=what, needs="folders that end", remedy="Remove the link."
+        )
     for entry in entries:
         name = prefix + entry.name
         if is_ignored(entry.name):
@@ -235,8 +280,13 @@ def _reader(path: Path) -> Callable[[], bytes]:
             try:
                 return file.read(LARGEST_FILE + 1)
             except OSError as error:
-                raise DataError(shown(path), got=f"an error when read: {error.strerror}",
-                                needs="a readable file", remedy="Copy it again.") from error
+                raise DataError(
+                    shown(path),
+                    got=f"an error when read: {error.strerror}",
+                    needs="a readable file",
+                    remedy="Copy it again.",
+                ) from error
+
     return content
 
 

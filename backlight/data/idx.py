@@ -49,27 +49,46 @@ def read_idx(path: str | Path) -> Array:
         magic = stream.read(4)
         if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
             raise DataError(
-                shown(path), got=f"the first bytes {magic.hex(' ') or '(none)'}",
+                shown(path),
+                got=f"the first bytes {magic.hex(' ') or '(none)'}",
                 needs=f"00 00, a type ({', '.join(f'{code:02x}' for code in _TYPES)}) and the "
-                "number of dimensions", remedy="Name an IDX file, such as MNIST's.")
+                "number of dimensions",
+                remedy="Name an IDX file, such as MNIST's.",
+            )
         dimensions = magic[3]
         if not 1 <= dimensions <= _MOST_DIMENSIONS:
-            raise DataError(shown(path), got=f"{dimensions} dimensions in its header",
-                            needs=f"1 to {_MOST_DIMENSIONS}", remedy=_AGAIN)
+            raise DataError(
+                shown(path),
+                got=f"{dimensions} dimensions in its header",
+                needs=f"1 to {_MOST_DIMENSIONS}",
+                remedy=_AGAIN,
+            )
         lengths = stream.read(4 * dimensions)
         if len(lengths) < 4 * dimensions:
-            raise DataError(shown(path), got="an end within the header",
-                            needs=f"{dimensions} lengths of 4 bytes", remedy=_AGAIN)
+            raise DataError(
+                shown(path),
+                got="an end within the header",
+                needs=f"{dimensions} lengths of 4 bytes",
+                remedy=_AGAIN,
+            )
         shape = struct.unpack(f">{dimensions}I", lengths)
         dtype = np.dtype(_TYPES[magic[2]])
         count = math.prod(shape) * dtype.itemsize
         if count > _MOST_BYTES:
-            raise DataError(shown(path), got=f"a header for {count} bytes, shape {shape}",
-                            needs=f"at most {_MOST_BYTES} bytes", remedy=_AGAIN)
+            raise DataError(
+                shown(path),
+                got=f"a header for {count} bytes, shape {shape}",
+                needs=f"at most {_MOST_BYTES} bytes",
+                remedy=_AGAIN,
+            )
         content = stream.read(count + 1)
     if len(content) != count:
         present = f"{len(content)} bytes" if len(content) < count else "more bytes"
-        raise DataError(shown(path), got=f"{present} of content",
-                        needs=f"{count}, as its header says: shape {shape}", remedy=_AGAIN)
+        raise DataError(
+            shown(path),
+            got=f"{present} of content",
+            needs=f"{count}, as its header says: shape {shape}",
+            remedy=_AGAIN,
+        )
     values: Array = np.frombuffer(content, dtype).reshape(shape)
     return values.astype(dtype.newbyteorder("="), copy=False)

@@ -35,17 +35,28 @@ _ORIENTATION = 0x0112
 
 # Foreign files by how they begin, so that the message says what was given.
 _FOREIGN = (
-    (b"GIF8", "a GIF image"), (b"BM", "a BMP image"), (b"II*\0", "a TIFF image"),
-    (b"MM\0*", "a TIFF image"), (b"%!PS", "a PostScript file"),
-    (b"\xc5\xd0\xd3\xc6", "an EPS file"), (b"%PDF", "a PDF"),
-    (b"PK\x03\x04", "a zip archive"), (b"\x1f\x8b", "a gzip file"),
-    (b"<svg", "an SVG drawing"), (b"<?xml", "an XML file"), (b"<!DOCTYPE", "a web page"),
-    (b"<html", "a web page"), (b"\0\0\1\0", "an icon"), (b"8BPS", "a Photoshop file"),
+    (b"GIF8", "a GIF image"),
+    (b"BM", "a BMP image"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
+    (b"%!PS", "a PostScript file"),
+    (b"\xc5\xd0\xd3\xc6", "an EPS file"),
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML file"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"\0\0\1\0", "an icon"),
+    (b"8BPS", "a Photoshop file"),
 )
 
 
 def read_image(
-    source: bytes | str | Path, name: str = "", mode: str | None = None,
+    source: bytes | str | Path,
+    name: str = "",
+    mode: str | None = None,
     size: tuple[int, int] | None = None,
 ) -> Array:
     r"""An image as uint8 array of shape (C, H, W).
@@ -72,8 +83,12 @@ def read_image(
     array([[[  0, 255]]], dtype=uint8)
     """
     if mode not in ("RGB", "L", None):
-        raise ArgumentError("read_image", got=f"mode {mode!r}", needs="'RGB', 'L' or None",
-                            remedy="Choose one of them.")
+        raise ArgumentError(
+            "read_image",
+            got=f"mode {mode!r}",
+            needs="'RGB', 'L' or None",
+            remedy="Choose one of them.",
+        )
     with _opened(source, name) as image:
         whole = _turned(image)
         flat = _grey(whole) if (mode or _natural_mode(whole)) == "L" else _colour(whole)
@@ -103,8 +118,12 @@ def _opened(source: bytes | str | Path, name: str) -> Iterator[Image.Image]:
             source = file.read(LARGEST_FILE + 1)
     subject = shown(name or "image")
     if len(source) > LARGEST_FILE:
-        raise DataError(subject, got=f"more than {LARGEST_FILE} bytes", needs="a smaller image",
-                        remedy="Scale it down.")
+        raise DataError(
+            subject,
+            got=f"more than {LARGEST_FILE} bytes",
+            needs="a smaller image",
+            remedy="Scale it down.",
+        )
     try:
         # A warning of the decoder means that it guesses; here guesses are errors.
         with warnings.catch_warnings():
@@ -118,9 +137,11 @@ def _opened(source: bytes | str | Path, name: str) -> Iterator[Image.Image]:
         raise _too_large(subject, f"an image that is too large ({error})") from error
     except Exception as error:  # decoders raise almost anything on damaged files
         raise DataError(
-            subject, got=_looks_like(source, error),
+            subject,
+            got=_looks_like(source, error),
             needs="a whole PNG, JPEG, PGM or PPM image",
-            remedy="Convert it, or remove it from the data.") from error
+            remedy="Convert it, or remove it from the data.",
+        ) from error
 
 
 def _check_size(image: Image.Image, subject: str) -> None:
@@ -130,8 +151,12 @@ def _check_size(image: Image.Image, subject: str) -> None:
 
 
 def _too_large(subject: str, got: str) -> DataError:
-    return DataError(subject, got=got, needs="at least one pixel and at most 4096 × 4096 of them",
-                     remedy="Scale it down, or remove it from the data.")
+    return DataError(
+        subject,
+        got=got,
+        needs="at least one pixel and at most 4096 × 4096 of them",
+        remedy="Scale it down, or remove it from the data.",
+    )
 
 
 def _looks_like(content: bytes, error: Exception) -> str:

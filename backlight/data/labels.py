@@ -30,19 +30,27 @@ def label_numbers(
     try:
         values = np.asarray(labels)
     except ValueError as error:
-        raise DataError(subject, got="labels of different length", needs="one label an example",
-                        remedy="Give each example one class.") from error
+        raise DataError(
+            subject,
+            got="labels of different length",
+            needs="one label an example",
+            remedy="Give each example one class.",
+        ) from error
     if values.dtype.kind == "O":
         values = _uniform(values, subject)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim == 2 and values.size and values.dtype.kind in "buif":
         return _one_hot_columns(values, subject), (
-            tuple(str(k) for k in range(values.shape[1])) if names is None else names)
+            tuple(str(k) for k in range(values.shape[1])) if names is None else names
+        )
     if values.ndim != 1:
-        raise DataError(subject, got=f"labels of shape {values.shape}",
-                        needs="shape (n,), (n, 1) or one-hot (n, classes)",
-                        remedy="Give each example one class.")
+        raise DataError(
+            subject,
+            got=f"labels of shape {values.shape}",
+            needs="shape (n,), (n, 1) or one-hot (n, classes)",
+            remedy="Give each example one class.",
+        )
     if values.dtype.kind in "US":
         return _text_numbers(values, names, subject)
     if values.dtype.kind == "f":
@@ -53,16 +61,28 @@ def label_numbers(
         if values.size and np.abs(values).max() > _LARGEST:
             refuse_label(values, np.abs(values) > _LARGEST, subject, "labels below 2³¹")
     elif values.dtype.kind not in "bui":
-        raise DataError(subject, got=f"labels of type {values.dtype}",
-                        needs="whole numbers, booleans or texts", remedy="Convert the labels.")
+        raise DataError(
+            subject,
+            got=f"labels of type {values.dtype}",
+            needs="whole numbers, booleans or texts",
+            remedy="Convert the labels.",
+        )
     limit = _LARGEST if names is None else len(names)
     if values.size and (int(values.min()) < 0 or int(values.max()) >= limit):
-        refuse_label(values, (values < 0) | (values >= limit), subject,
-                      f"labels 0 … {limit - 1}" if names is not None else "labels from 0 on")
+        refuse_label(
+            values,
+            (values < 0) | (values >= limit),
+            subject,
+            f"labels 0 … {limit - 1}" if names is not None else "labels from 0 on",
+        )
     numbers = values.astype(np.int64)
     if names is None and numbers.size and int(numbers.max()) >= max(1000, 10 * numbers.size):
-        refuse_label(values, numbers == numbers.max(), subject,
-                      "labels that number the classes 0 … K−1 without large gaps")
+        refuse_label(
+            values,
+            numbers == numbers.max(),
+            subject,
+            "labels that number the classes 0 … K−1 without large gaps",
+        )
     return numbers, names
 
 
@@ -70,9 +90,12 @@ def _uniform(values: Array, subject: str) -> Array:
     kinds = {type(value).__name__ for value in values.reshape(-1)[:100_000]}
     if kinds == {"str"}:
         return values.astype(str)
-    raise DataError(subject, got=f"labels of mixed or unknown types: {', '.join(sorted(kinds))}",
-                    needs="whole numbers, booleans or texts, all of one type",
-                    remedy="Convert the labels; an empty cell is not a class.")
+    raise DataError(
+        subject,
+        got=f"labels of mixed or unknown types: {', '.join(sorted(kinds))}",
+        needs="whole numbers, booleans or texts, all of one type",
+        remedy="Convert the labels; an empty cell is not a class.",
+    )
 
 
 def _one_hot_columns(values: Array, subject: str) -> Array:
@@ -80,9 +103,11 @@ def _one_hot_columns(values: Array, subject: str) -> Array:
     if broken.any():
         row = int(np.argmax(broken))
         raise DataError(
-            subject, got=f"labels of shape {values.shape} whose row {row} is "
-            f"{values[row, :8].tolist()}", needs="a single 1 in each row (one-hot)",
-            remedy="Pass class numbers of shape (n,), one class for each example.")
+            subject,
+            got=f"labels of shape {values.shape} whose row {row} is {values[row, :8].tolist()}",
+            needs="a single 1 in each row (one-hot)",
+            remedy="Pass class numbers of shape (n,), one class for each example.",
+        )
     columns: Array = values.argmax(axis=1).astype(np.int64)
     return columns
 
@@ -98,9 +123,12 @@ def _text_numbers(
     unknown = [str(name) for name in present if str(name) not in place]
     if unknown:
         row = int(np.argmax(texts == unknown[0]))
-        raise RangeError(subject, got=f"label {unknown[0]!r} at row {row}",
-                         needs=f"one of {len(names)} classes: {', '.join(names[:12])}",
-                         remedy="Correct the label or add its class.")
+        raise RangeError(
+            subject,
+            got=f"label {unknown[0]!r} at row {row}",
+            needs=f"one of {len(names)} classes: {', '.join(names[:12])}",
+            remedy="Correct the label or add its class.",
+        )
     table = np.array([place[str(name)] for name in present], np.int64)
     return table[numbers.reshape(-1)], names
 
@@ -114,5 +142,9 @@ def refuse_label(labels: Array, broken: Array, subject: str, needs: str) -> NoRe
     if isinstance(value, float) and not (np.isfinite(value) and value == round(value)):
         kind = DataError
     more = f" ({count} such labels)" if count > 1 else ""
-    raise kind(subject, got=f"label {value} at row {row}{more}", needs=needs,
-               remedy="Correct or remove those examples; class numbers begin at 0.")
+    raise kind(
+        subject,
+        got=f"label {value} at row {row}{more}",
+        needs=needs,
+        remedy="Correct or remove those examples; class numbers begin at 0.",
+    )

@@ -17,8 +17,15 @@ from backlight.data.files import shown
 from backlight.errors import DataError
 
 TEXTS = ("wnids.txt", "words.txt", "val_annotations.txt")
-_SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
-           "validation": "validation", "test": "test", "testing": "test"}
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
 _IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 _LISTED = 12
 
@@ -50,13 +57,20 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     >>> sorted(["s10", "s2", "s1"], key=natural)
     ['s1', 's2', 's10']
     """
-    return [(0, int(part), "") if part.isdecimal() and len(part) < 19 else (1, 0, part)
-            for part in re.split(r"([0-9]+)", name) if part]
+    return [
+        (0, int(part), "") if part.isdecimal() and len(part) < 19 else (1, 0, part)
+        for part in re.split(r"([0-9]+)", name)
+        if part
+    ]
 
 
 def lay_out(
-    images: Iterable[str], texts: dict[str, bytes], subject: str,
-    folders: Iterable[str] = (), *, by_number: bool = False,
+    images: Iterable[str],
+    texts: dict[str, bytes],
+    subject: str,
+    folders: Iterable[str] = (),
+    *,
+    by_number: bool = False,
 ) -> Layout:
     """The layout of images with these paths.
 
@@ -86,11 +100,15 @@ def lay_out(
     """
     images = sorted(images)
     if not images:
-        raise DataError(subject, got="no images", needs="PNG, JPEG, PGM or PPM files in a folder "
-                        "for each class", remedy="Check the path.")
+        raise DataError(
+            subject,
+            got="no images",
+            needs="PNG, JPEG, PGM or PPM files in a folder for each class",
+            remedy="Check the path.",
+        )
     prefix = _common_folder(images)
-    within = {path: path[len(prefix):].split("/") for path in images}
-    texts = {path[len(prefix):]: text for path, text in texts.items() if path.startswith(prefix)}
+    within = {path: path[len(prefix) :].split("/") for path in images}
+    texts = {path[len(prefix) :]: text for path, text in texts.items() if path.startswith(prefix)}
     named: dict[str, list[tuple[str, str]]] = {}
     loose = 0
     annotated = _annotations(texts, subject)
@@ -108,8 +126,9 @@ def lay_out(
         _check_empty(folders, prefix, classes, subject, splits=splits)
     number = {name: k for k, name in enumerate(classes)}
     _check_known(named, number, subject)
-    placed = {split: [(path, number[name]) for path, name in pairs]
-              for split, pairs in named.items()}
+    placed = {
+        split: [(path, number[name]) for path, name in pairs] for split, pairs in named.items()
+    }
     if by_number:
         for pairs in placed.values():
             pairs.sort(key=lambda pair: (pair[1], natural(pair[0])))
@@ -120,7 +139,7 @@ def _common_folder(images: list[str]) -> str:
     """The folders that surround all images, and leave each a folder of its own."""
     prefix = ""
     while True:
-        below = [path[len(prefix):].split("/") for path in images]
+        below = [path[len(prefix) :].split("/") for path in images]
         if min(len(parts) for parts in below) < 3 or len({parts[0] for parts in below}) > 1:
             return prefix
         # Tiny ImageNet's folder n01882714/images is one class, not one class named images.
@@ -143,24 +162,34 @@ def _annotations(texts: dict[str, bytes], subject: str) -> dict[str, str] | None
     for number, line in enumerate(found.decode("utf-8", "replace").splitlines(), 1):
         fields = line.split("\t")
         if len(fields) < 2:
-            raise DataError(f"{subject}: val_annotations.txt",
-                            got=f"line {number}: '{shown(line)[:60]}'",
-                            needs="a file name, a tab and a class", remedy="Download it again.")
+            raise DataError(
+                f"{subject}: val_annotations.txt",
+                got=f"line {number}: '{shown(line)[:60]}'",
+                needs="a file name, a tab and a class",
+                remedy="Download it again.",
+            )
         annotated[fields[0]] = fields[1]
     return annotated
 
 
 def _place_annotated(
-    named: dict[str, list[tuple[str, str]]], path: str, split: str, rest: list[str],
-    annotated: dict[str, str], subject: str,
+    named: dict[str, list[tuple[str, str]]],
+    path: str,
+    split: str,
+    rest: list[str],
+    annotated: dict[str, str],
+    subject: str,
 ) -> None:
     if split != "validation":
         return  # the labels of Tiny ImageNet's test images are not published
     name = annotated.get(rest[-1])
     if name is None:
-        raise DataError(f"{subject}: {shown(path)}", got="no line in val_annotations.txt",
-                        needs="the class of each validation image",
-                        remedy="Download the data set again.")
+        raise DataError(
+            f"{subject}: {shown(path)}",
+            got="no line in val_annotations.txt",
+            needs="the class of each validation image",
+            remedy="Download the data set again.",
+        )
     # The only labelled images that are not trained on: they are what a test set is.
     named.setdefault("test", []).append((path, name))
 
@@ -168,24 +197,35 @@ def _place_annotated(
 def _classes(
     named: dict[str, list[tuple[str, str]]], loose: int, subject: str, *, by_number: bool
 ) -> list[str]:
-    classes = sorted({name for _, name in named.get("train", [])},
-                     key=natural if by_number else None)
+    classes = sorted(
+        {name for _, name in named.get("train", [])}, key=natural if by_number else None
+    )
     beside = f" and {loose} images beside class folders" if loose else ""
     if len(classes) < 2:
         only = f" ('{shown(classes[0])}', {len(named['train'])} images)" if classes else ""
-        raise DataError(subject, got=f"{len(classes)} class folder{'s'[:len(classes) != 1]}{only}"
-                        f"{beside}", needs="a folder with images for each of at least two classes",
-                        remedy="Sort the images into folders named after their classes.")
+        raise DataError(
+            subject,
+            got=f"{len(classes)} class folder{'s'[: len(classes) != 1]}{only}{beside}",
+            needs="a folder with images for each of at least two classes",
+            remedy="Sort the images into folders named after their classes.",
+        )
     seen: dict[str, str] = {}
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise DataError(subject, got=f"a class folder '{shown(name)}' whose name is not UTF-8",
-                            needs="names in UTF-8", remedy="Rename the folder.")
+            raise DataError(
+                subject,
+                got=f"a class folder '{shown(name)}' whose name is not UTF-8",
+                needs="names in UTF-8",
+                remedy="Rename the folder.",
+            )
         alike = unicodedata.normalize("NFC", name).casefold()
         if alike in seen:
-            raise DataError(subject, got=f"class folders '{shown(seen[alike])}' and "
-                            f"'{shown(name)}', which look alike", needs="a name for each class",
-                            remedy="Merge or rename them.")
+            raise DataError(
+                subject,
+                got=f"class folders '{shown(seen[alike])}' and '{shown(name)}', which look alike",
+                needs="a name for each class",
+                remedy="Merge or rename them.",
+            )
         seen[alike] = name
     return classes
 
@@ -195,7 +235,7 @@ def _check_empty(
 ) -> None:
     empty = []
     for folder in folders:
-        parts = folder[len(prefix):].split("/") if folder.startswith(prefix) else []
+        parts = folder[len(prefix) :].split("/") if folder.startswith(prefix) else []
         if splits and parts and _SPLITS.get(parts[0].lower()) == "train":
             parts = parts[1:]
         elif splits:
@@ -204,8 +244,12 @@ def _check_empty(
             empty.append(shown(parts[0]))
     if empty:
         more = f" and {len(empty) - _LISTED} more" if len(empty) > _LISTED else ""
-        raise DataError(subject, got=f"folders without images: {', '.join(empty[:_LISTED])}{more}",
-                        needs="images of each class", remedy="Fill or remove those folders.")
+        raise DataError(
+            subject,
+            got=f"folders without images: {', '.join(empty[:_LISTED])}{more}",
+            needs="images of each class",
+            remedy="Fill or remove those folders.",
+        )
 
 
 def _check_known(
@@ -215,10 +259,12 @@ def _check_known(
         strange = sorted({name for _, name in pairs} - number.keys())
         if strange:
             raise DataError(
-                subject, got=f"classes in {split} that train does not have: "
+                subject,
+                got=f"classes in {split} that train does not have: "
                 f"{', '.join(shown(name) for name in strange[:_LISTED])}",
                 needs=f"the classes of train: {', '.join(shown(n) for n in [*number][:_LISTED])}",
-                remedy="Give each class a folder in train.")
+                remedy="Give each class a folder in train.",
+            )
 
 
 def _spoken(classes: list[str], texts: dict[str, bytes]) -> tuple[str, ...]:
@@ -229,5 +275,7 @@ def _spoken(classes: list[str], texts: dict[str, bytes]) -> tuple[str, ...]:
         words[code] = meaning.split(",")[0].strip()
     spoken = [words.get(name) or name for name in classes]
     # Two classes may share a word (a crane, a crane): those keep their code beside it.
-    return tuple(f"{word} ({code})" if spoken.count(word) > 1 and word != code else word
-                 for word, code in zip(spoken, classes, strict=True))
+    return tuple(
+        f"{word} ({code})" if spoken.count(word) > 1 and word != code else word
+        for word, code in zip(spoken, classes, strict=True)
+    )

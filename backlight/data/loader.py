@@ -90,15 +90,23 @@ class DataLoader:
         self._gather = gatherer(examples)
         self.examples, self.length = examples, len(examples)
         if not self.length:
-            raise DataError("DataLoader", got="a split of 0 examples", needs="at least one",
-                            remedy="Check how the data was read and split")
+            raise DataError(
+                "DataLoader",
+                got="a split of 0 examples",
+                needs="at least one",
+                remedy="Check how the data was read and split",
+            )
         self.batch_size = _batch_size(batch_size, self.length)
         self.seed = seed_number(seed, "DataLoader")
         self.prefetch = whole_number(prefetch, "prefetch", "DataLoader")
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         if transform is not None and not callable(transform):
-            raise ArgumentError("DataLoader", got=f"transform={transform!r}",
-                                needs="a callable of (batch, draw)", remedy="Pass an instance")
+            raise ArgumentError(
+                "DataLoader",
+                got=f"transform={transform!r}",
+                needs="a callable of (batch, draw)",
+                remedy="Pass an instance",
+            )
         self.transform, self.timeout = transform, timeout
         self.epoch = self.position = 0
         self._resuming = False
@@ -138,8 +146,11 @@ class DataLoader:
 
     def state_dict(self) -> dict[str, int]:
         """Epoch and position, and the settings that the order depends on, as whole numbers."""
-        return {"epoch": self.epoch, "position": self.position,
-                **{name: int(getattr(self, name)) for name in _SAME}}
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            **{name: int(getattr(self, name)) for name in _SAME},
+        }
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Make the next loop go on right after the last batch that was handed out.
@@ -151,19 +162,28 @@ class DataLoader:
         """
         own = self.state_dict()
         if set(state) != set(own):
-            raise CheckpointError("DataLoader", got=f"a state of {', '.join(sorted(state))}",
-                                  needs=", ".join(own), remedy="Pass what state_dict() gave")
+            raise CheckpointError(
+                "DataLoader",
+                got=f"a state of {', '.join(sorted(state))}",
+                needs=", ".join(own),
+                remedy="Pass what state_dict() gave",
+            )
         for name in _SAME:
             if int(state[name]) != own[name]:
                 raise CheckpointError(
-                    "DataLoader", got=f"a state with {name} {state[name]}",
+                    "DataLoader",
+                    got=f"a state with {name} {state[name]}",
                     needs=f"{name} {own[name]}, as this loader has",
-                    remedy="Resume with the data and the settings of the interrupted run")
+                    remedy="Resume with the data and the settings of the interrupted run",
+                )
         epoch, position = int(state["epoch"]), int(state["position"])
         if epoch < 0 or not 0 <= position <= len(self):
-            raise CheckpointError("DataLoader", got=f"epoch {epoch}, position {position}",
-                                  needs=f"a position 0 … {len(self)}",
-                                  remedy="Resume from another checkpoint")
+            raise CheckpointError(
+                "DataLoader",
+                got=f"epoch {epoch}, position {position}",
+                needs=f"a position 0 … {len(self)}",
+                remedy="Resume from another checkpoint",
+            )
         self._go_to(epoch, position, resuming=True)
 
     def _go_to(self, epoch: int, position: int, resuming: bool) -> None:
@@ -186,12 +206,10 @@ class DataLoader:
             return np.arange(self.length)
         return philox.permutation(self.seed, stream(epoch), self.length)
 
-    def _batches(
-        self, epoch: int, first: int, progress: Progress
-    ) -> Generator[Batch, None, None]:
+    def _batches(self, epoch: int, first: int, progress: Progress) -> Generator[Batch, None, None]:
         order, tables = self.order(epoch), Tables()
         for place in range(first, len(self)):
-            indices = order[place * self.batch_size:(place + 1) * self.batch_size]
+            indices = order[place * self.batch_size : (place + 1) * self.batch_size]
             yield self._batch(indices, epoch, place, tables, progress)
 
     def _batch(
@@ -210,16 +228,17 @@ class DataLoader:
         kind = np.float32 if labels.dtype.kind == "f" else np.int64
         return inputs, np.ascontiguousarray(labels, dtype=kind)
 
-    def _transformed(
-        self, inputs: Array, indices: Array, epoch: int, tables: Tables
-    ) -> Array:
+    def _transformed(self, inputs: Array, indices: Array, epoch: int, tables: Tables) -> Array:
         if self.transform is not None:
             draw = Draw(self.seed, epoch, indices, tables=tables, length=self.length)
             inputs = np.asarray(self.transform(inputs, draw))
             if inputs.shape[:1] != indices.shape:
-                raise ShapeError("transform", got=f"a result of shape {inputs.shape}",
-                                 needs=f"{len(indices)} rows, one for each example",
-                                 remedy="Return a batch of as many examples as came")
+                raise ShapeError(
+                    "transform",
+                    got=f"a result of shape {inputs.shape}",
+                    needs=f"{len(indices)} rows, one for each example",
+                    remedy="Return a batch of as many examples as came",
+                )
         return np.ascontiguousarray(inputs, dtype=np.float32)
 
     def _blamed(
@@ -229,15 +248,16 @@ class DataLoader:
         for index in indices:
             alone = indices[indices == index]
             try:
-                self._transformed(
-                    self._gather(alone, lambda _: None)[0], alone, epoch, tables)
+                self._transformed(self._gather(alone, lambda _: None)[0], alone, epoch, tables)
             except Exception as own:
                 return naming(own, f"DataLoader, example {index} in {where}")
         return naming(error, f"DataLoader, {where}")
 
     def __repr__(self) -> str:
-        return (f"DataLoader({self.length} examples, {len(self)} batches of {self.batch_size}, "
-                f"epoch {self.epoch}, position {self.position})")
+        return (
+            f"DataLoader({self.length} examples, {len(self)} batches of {self.batch_size}, "
+            f"epoch {self.epoch}, position {self.position})"
+        )
 
 
 def _batch_size(value: Any, length: int) -> int:
@@ -247,7 +267,9 @@ def _batch_size(value: Any, length: int) -> int:
         number = 0
     if not 1 <= number <= length:
         raise ArgumentError(
-            "DataLoader", got=f"batch_size={value!r} for a split of {length} examples",
+            "DataLoader",
+            got=f"batch_size={value!r} for a split of {length} examples",
             needs=f"a whole number 1 … {length}",
-            remedy=f"Choose a batch size of {min(64, length)}, for example")
+            remedy=f"Choose a batch size of {min(64, length)}, for example",
+        )
     return number

@@ -59,11 +59,19 @@ class Normalize(Transform):
         self.std: Array = np.asarray(std, np.float64)
         self.constant = 0
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all()):
-            raise ArgumentError("Normalize", got="a mean or std that is not finite",
-                                needs="finite numbers", remedy="Fit it on data without NaN")
+            raise ArgumentError(
+                "Normalize",
+                got="a mean or std that is not finite",
+                needs="finite numbers",
+                remedy="Fit it on data without NaN",
+            )
         if self.std.size and self.std.min() < np.finfo(np.float32).tiny:
-            raise ArgumentError("Normalize", got=f"a std of {self.std.min()}", needs="std above 0",
-                                remedy="Take 1 for what does not vary, as Normalize.fit does")
+            raise ArgumentError(
+                "Normalize",
+                got=f"a std of {self.std.min()}",
+                needs="std above 0",
+                remedy="Take 1 for what does not vary, as Normalize.fit does",
+            )
 
     @classmethod
     def fit(
@@ -88,8 +96,12 @@ class Normalize(Transform):
             No inputs; NaN or infinity among them (count and first position).
         """
         if per not in ("pixel", "channel"):
-            raise ArgumentError("Normalize.fit", got=f"per={per!r}",
-                                needs="per='pixel' or per='channel'", remedy="Choose one of them")
+            raise ArgumentError(
+                "Normalize.fit",
+                got=f"per={per!r}",
+                needs="per='pixel' or per='channel'",
+                remedy="Choose one of them",
+            )
         values = training_inputs(inputs, "Normalize.fit")
         axes = (0,) if per == "pixel" or values.ndim < 3 else (0, *range(2, values.ndim))
         mean, std, varies = _moments(values, axes)
@@ -106,8 +118,10 @@ class Normalize(Transform):
         if not self.constant:
             return ""
         verb, whose = ("is", "its") if self.constant == 1 else ("are", "their")
-        return (f"{self.constant} of {self.mean.size} {self._unit}s {verb} constant in the "
-                f"training split; {whose} std is taken as 1.")
+        return (
+            f"{self.constant} of {self.mean.size} {self._unit}s {verb} constant in the "
+            f"training split; {whose} std is taken as 1."
+        )
 
     def apply(self, batch: Array) -> Array:
         """The normalised batch."""
@@ -175,9 +189,12 @@ def training_inputs(inputs: Any, subject: str) -> Array:
     """Inputs as numbers of two or more dimensions, all finite, at least one."""
     values = np.asarray(inputs)
     if values.ndim < 2 or not values.size or values.dtype.kind not in "uif":
-        raise DataError(subject, got=f"inputs of shape {values.shape} and type {values.dtype}",
-                        needs="numbers of shape (n, C, H, W) or (n, features), n ≥ 1",
-                        remedy="Pass the inputs of the training split")
+        raise DataError(
+            subject,
+            got=f"inputs of shape {values.shape} and type {values.dtype}",
+            needs="numbers of shape (n, C, H, W) or (n, features), n ≥ 1",
+            remedy="Pass the inputs of the training split",
+        )
     if values.dtype.kind == "f":
         _refuse_not_finite(values, subject)
     return values
@@ -194,9 +211,12 @@ def _refuse_not_finite(values: Array, subject: str) -> None:
     if first is not None:
         place = ", ".join(str(int(i)) for i in first)
         raise DataError(
-            subject, got=f"{count} value{'s' * (count > 1)} that are not finite; the first is "
-            f"{values[tuple(first)]} at [{place}]", needs="finite numbers",
-            remedy="Remove those examples or fill the gaps")
+            subject,
+            got=f"{count} value{'s' * (count > 1)} that are not finite; the first is "
+            f"{values[tuple(first)]} at [{place}]",
+            needs="finite numbers",
+            remedy="Remove those examples or fill the gaps",
+        )
 
 
 def _beside(statistic: Array, batch: Array, subject: str) -> Array:
@@ -209,7 +229,10 @@ def _beside(statistic: Array, batch: Array, subject: str) -> Array:
     except ValueError:
         fits = False
     if not fits:
-        raise ShapeError(subject, got=f"a batch of shape {batch.shape}",
-                         needs=f"examples that its mean of shape {statistic.shape} fits",
-                         remedy="Fit it on inputs of the shape it is used on")
+        raise ShapeError(
+            subject,
+            got=f"a batch of shape {batch.shape}",
+            needs=f"examples that its mean of shape {statistic.shape} fits",
+            remedy="Fit it on inputs of the shape it is used on",
+        )
     return statistic

@@ -26,9 +26,12 @@ def whole_number(value: Any, name: str, subject: str, least: int = 0) -> int:
     except TypeError:
         number = None
     if number is None or number < least:
-        raise ArgumentError(subject, got=f"{name}={value!r}",
-                            needs=f"a whole number, {least} or more",
-                            remedy=f"Pass {name}={least} or a larger one")
+        raise ArgumentError(
+            subject,
+            got=f"{name}={value!r}",
+            needs=f"a whole number, {least} or more",
+            remedy=f"Pass {name}={least} or a larger one",
+        )
     return number
 
 
@@ -36,6 +39,7 @@ def seed_number(seed: Any, subject: str) -> int:
     """The value as a seed, 0 … 2⁶⁴−1."""
     number = whole_number(seed, "seed", subject)
     if number >= 2**64:
-        raise ArgumentError(subject, got=f"seed={seed}", needs="a seed below 2⁶⁴",
-                            remedy="Choose a smaller one")
+        raise ArgumentError(
+            subject, got=f"seed={seed}", needs="a seed below 2⁶⁴", remedy="Choose a smaller one"
+        )
     return number

@@ -36,10 +36,15 @@ class Name:
 
 
 NAMES = {
-    **{(f"numpy{core}.{module}", name): Name(name)
-       for core in (".core", "._core")
-       for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"),
-                            ("numeric", "_frombuffer"))},
+    **{
+        (f"numpy{core}.{module}", name): Name(name)
+        for core in (".core", "._core")
+        for module, name in (
+            ("multiarray", "_reconstruct"),
+            ("multiarray", "scalar"),
+            ("numeric", "_frombuffer"),
+        )
+    },
     ("numpy", "ndarray"): Name("ndarray"),
     ("numpy", "dtype"): Name("dtype"),
     ("_codecs", "encode"): Name("encode"),
@@ -57,8 +62,11 @@ class SavedType:
 
     def set_state(self, state: Any) -> None:
         """Take the byte order from the state; refuse fields and sub-arrays."""
-        if not isinstance(state, tuple) or len(state) < 5 or any(
-                part is not None for part in state[2:5]):
+        if (
+            not isinstance(state, tuple)
+            or len(state) < 5
+            or any(part is not None for part in state[2:5])
+        ):
             raise ValueError("a dtype with fields or sub-arrays")
         order = text_of(state[1])
         if order not in ("<", ">", "|", "="):
@@ -84,12 +92,16 @@ class SavedArray:
         """Make the array, once its shape and type account for every byte."""
         if not isinstance(saved, SavedType) or not isinstance(content, bytes):
             raise ValueError("an array without plain element type and bytes")
-        if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS or not all(
-                type(length) is int and 0 <= length < 2**48 for length in shape):
+        if (
+            not isinstance(shape, tuple)
+            or len(shape) > _MOST_DIMENSIONS
+            or not all(type(length) is int and 0 <= length < 2**48 for length in shape)
+        ):
             raise ValueError("an array's shape is not up to eight lengths")
         if math.prod(shape) * saved.dtype.itemsize != len(content):
-            raise ValueError(f"an array of shape {shape} and type {saved.dtype} "
-                             f"with {len(content)} bytes")
+            raise ValueError(
+                f"an array of shape {shape} and type {saved.dtype} with {len(content)} bytes"
+            )
         if order not in ("C", "F"):
             raise ValueError("an array's order is not C or F")
         flat = np.frombuffer(content, saved.dtype)

@@ -36,7 +36,9 @@ class Progress:
 
 
 def ahead(
-    source: Generator[Item, None, None], depth: int, progress: Progress,
+    source: Generator[Item, None, None],
+    depth: int,
+    progress: Progress,
     timeout: float | None = 30.0,
 ) -> Generator[Item, None, None]:
     """The items of `source`, made up to `depth` ahead in a thread.
@@ -65,8 +67,11 @@ def ahead(
     shelf: _Shelf[Item] = _Shelf(depth)
     # Settings that belong to the caller's context, such as numpy.errstate, hold in the thread too.
     thread = threading.Thread(
-        target=contextvars.copy_context().run, args=(_fill, source, shelf),
-        name="backlight-loader", daemon=True)
+        target=contextvars.copy_context().run,
+        args=(_fill, source, shelf),
+        name="backlight-loader",
+        daemon=True,
+    )
     thread.start()
     try:
         yield from shelf.items(progress, timeout)
@@ -116,9 +121,7 @@ class _Shelf(Generic[Item]):
             self._ready.clear()
             self._changed.notify_all()
 
-    def items(
-        self, progress: Progress, timeout: float | None
-    ) -> Generator[Item, None, None]:
+    def items(self, progress: Progress, timeout: float | None) -> Generator[Item, None, None]:
         while True:
             with self._changed:
                 self._wait(progress, timeout)
@@ -139,7 +142,8 @@ class _Shelf(Generic[Item]):
                 seen, since = progress.count, time.monotonic()
             elif timeout is not None and time.monotonic() - since > timeout:
                 raise DataError(
-                    "DataLoader, thread backlight-loader", got=f"no answer from example "
-                    f"{progress.example} in {timeout:g} s",
+                    "DataLoader, thread backlight-loader",
+                    got=f"no answer from example {progress.example} in {timeout:g} s",
                     needs="examples that can be read in that time",
-                    remedy="Look at this example by itself, or pass a longer timeout, or None")
+                    remedy="Look at this example by itself, or pass a longer timeout, or None",
+                )

@@ -78,13 +78,16 @@ def split(
     wanted = (None if dataset.validation else validation, None if dataset.test else test)
     if shuffle:
         chosen = _three_ways(
-            len(labels), *wanted, seed, labels if stratified else None, subject, dataset.classes)
+            len(labels), *wanted, seed, labels if stratified else None, subject, dataset.classes
+        )
     else:
         chosen = _last(len(labels), *wanted, subject)
         _refuse_one_class(labels, chosen[1:], subject, dataset.classes)
     train, held_validation, held_test = chosen
     return DataSet(
-        name=dataset.name, classes=dataset.classes, source=dataset.source,
+        name=dataset.name,
+        classes=dataset.classes,
+        source=dataset.source,
         train=dataset.train if len(train) == len(labels) else dataset.train[train],
         validation=dataset.train[held_validation] if len(held_validation) else dataset.validation,
         test=dataset.train[held_test] if len(held_test) else dataset.test,
@@ -126,7 +129,11 @@ def train_validation_test_indices(
 
 
 def stratified_indices(
-    labels: Any, sizes: Sequence[int], seed: int = 0, *, subject: str = "stratified split",
+    labels: Any,
+    sizes: Sequence[int],
+    seed: int = 0,
+    *,
+    subject: str = "stratified split",
     classes: Sequence[str] | None = None,
 ) -> list[Array]:
     """Positions for each size, every class with its share in each, and the rest as last.
@@ -170,9 +177,11 @@ def stratified_indices(
     for place, size in enumerate(sizes):
         if size < len(counts):
             raise ArgumentError(
-                subject, got=f"a split of {size} examples for {len(counts)} classes",
+                subject,
+                got=f"a split of {size} examples for {len(counts)} classes",
                 needs="at least one example of each class in each split",
-                remedy="Make the split larger, or pass stratified=False")
+                remedy="Make the split larger, or pass stratified=False",
+            )
         taken = _allocate(left, size, keep=parts - 1 - place)
         # The rank of each example among those of its class, in the random order.
         by_class = np.argsort(numbers[free], kind="stable")
@@ -219,9 +228,12 @@ def kfold(n: int, k: int, seed: int = 0, labels: Any = None) -> list[tuple[Array
     """
     n, k = whole_number(n, "n", "kfold", 1), whole_number(k, "k", "kfold", 2)
     if k > n:
-        raise ArgumentError("kfold", got=f"k = {k} folds of {n} examples",
-                            needs="an example or more in each fold",
-                            remedy=f"Choose k between 2 and {n}")
+        raise ArgumentError(
+            "kfold",
+            got=f"k = {k} folds of {n} examples",
+            needs="an example or more in each fold",
+            remedy=f"Choose k between 2 and {n}",
+        )
     order = philox.permutation(seed_number(seed, "kfold"), _FOLDS, n)
     if labels is not None:
         names, numbers, counts = _classes(labels, "kfold", None)
@@ -276,8 +288,13 @@ def _resample(n: int, seed: int, repeat: int) -> tuple[Array, Array]:
 
 
 def _three_ways(
-    n: int, validation: float | int | None, test: float | int | None, seed: int, labels: Any,
-    subject: str, classes: Sequence[str] | None = None,
+    n: int,
+    validation: float | int | None,
+    test: float | int | None,
+    seed: int,
+    labels: Any,
+    subject: str,
+    classes: Sequence[str] | None = None,
 ) -> tuple[Array, Array, Array]:
     sizes = _sizes(n, validation, test, subject)
     if labels is None:
@@ -307,9 +324,11 @@ def _sizes(
     sizes = (_size(validation, n, "validation", subject), _size(test, n, "test", subject))
     if sum(sizes) >= n:
         raise ArgumentError(
-            subject, got=f"{sizes[0]} validation and {sizes[1]} test examples of {n}",
+            subject,
+            got=f"{sizes[0]} validation and {sizes[1]} test examples of {n}",
             needs="at least one example left to learn from",
-            remedy="Ask for smaller splits, or read more data")
+            remedy="Ask for smaller splits, or read more data",
+        )
     return sizes
 
 
@@ -319,16 +338,21 @@ def _size(share: Any, n: int, name: str, subject: str) -> int:
     if isinstance(share, (float, np.floating)):
         if not 0 < share < 1:
             raise ArgumentError(
-                subject, got=f"{name}={share}", needs="a fraction above 0 and below 1",
-                remedy="Pass a whole number to ask for that many examples, None for no such split")
+                subject,
+                got=f"{name}={share}",
+                needs="a fraction above 0 and below 1",
+                remedy="Pass a whole number to ask for that many examples, None for no such split",
+            )
         # At least one: a fraction was asked for, so there is such a split.
         return max(1, round(n * float(share)))
     size = whole_number(share, name, subject, 1)
     if size >= n:
         raise ArgumentError(
-            subject, got=f"{name}={size} of {n} examples",
+            subject,
+            got=f"{name}={size} of {n} examples",
             needs="a split smaller than the data it is taken from",
-            remedy="Ask for fewer, or for a fraction such as 0.15")
+            remedy="Ask for fewer, or for a fraction such as 0.15",
+        )
     return size
 
 
@@ -341,9 +365,11 @@ def _allocate(counts: Array, size: int, keep: int) -> Array:
         open_to = taken < counts - keep if step > 0 else taken > 1
         if not open_to.any():
             raise ArgumentError(
-                "stratified split", got=f"a split of {size} of {int(counts.sum())} examples",
+                "stratified split",
+                got=f"a split of {size} of {int(counts.sum())} examples",
                 needs=f"{keep} or more of each class left for the other splits",
-                remedy="Make the split smaller, or pass stratified=False")
+                remedy="Make the split smaller, or pass stratified=False",
+            )
         # The class that is furthest behind its share, or ahead of it, is moved by one.
         taken[np.argmax(np.where(open_to, step * (quota - taken), -np.inf))] += step
     return taken
@@ -354,12 +380,20 @@ def _classes(
 ) -> tuple[list[str], Array, Array]:
     values = np.asarray(labels)
     if values.ndim != 1 or not len(values):
-        raise DataError(subject, got=f"labels of shape {values.shape}", needs="shape (n,), n ≥ 1",
-                        remedy="Give each example the label of its class")
+        raise DataError(
+            subject,
+            got=f"labels of shape {values.shape}",
+            needs="shape (n,), n ≥ 1",
+            remedy="Give each example the label of its class",
+        )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         first = int(np.argmax(~np.isfinite(values)))
-        raise DataError(subject, got=f"a label that is not finite, {values[first]} at [{first}]",
-                        needs="the class of each example", remedy="Remove those examples")
+        raise DataError(
+            subject,
+            got=f"a label that is not finite, {values[first]} at [{first}]",
+            needs="the class of each example",
+            remedy="Remove those examples",
+        )
     present, numbers, counts = np.unique(values, return_inverse=True, return_counts=True)
     known = [repr(names[int(value)]) if names else repr(value.item()) for value in present]
     return known, numbers, counts
@@ -369,13 +403,16 @@ def _refuse_rare(names: list[str], counts: Array, needed: int, subject: str, why
     rare = np.flatnonzero(counts < needed)
     if len(rare):
         told = ", ".join(
-            f"{names[k]} with {counts[k]} example{'s' * int(counts[k] > 1)}" for k in rare[:5])
+            f"{names[k]} with {counts[k]} example{'s' * int(counts[k] > 1)}" for k in rare[:5]
+        )
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         raise DataError(
-            subject, got=f"class {told}{more}",
+            subject,
+            got=f"class {told}{more}",
             needs=f"at least {needed} of each class, one for each of {why}",
             remedy="Add examples, leave that class out, or do not stratify "
-            "(stratified=False; labels=None)")
+            "(stratified=False; labels=None)",
+        )
 
 
 def _refuse_one_class(
@@ -386,12 +423,19 @@ def _refuse_one_class(
     for part in held:
         if len(part) > 1 and labels[part].min() == labels[part].max():
             raise DataError(
-                subject, got=f"{len(part)} last examples that are all of class "
+                subject,
+                got=f"{len(part)} last examples that are all of class "
                 f"{classes[int(labels[part[0]])]!r}: the data is sorted by class",
-                needs="held-out examples of several classes", remedy="Leave shuffle=True")
+                needs="held-out examples of several classes",
+                remedy="Leave shuffle=True",
+            )
 
 
 def _check_length(labels: Any, n: int, subject: str) -> None:
     if len(labels) != n:
-        raise DataError(subject, got=f"{len(labels)} labels for {n} examples",
-                        needs="one label for each example", remedy="Pass the labels of this data")
+        raise DataError(
+            subject,
+            got=f"{len(labels)} labels for {n} examples",
+            needs="one label for each example",
+            remedy="Pass the labels of this data",
+        )

@@ -19,7 +19,9 @@ Array = np.ndarray[Any, Any]
 
 
 def spiral(
-    per_class: int = 100, classes: int = 3, noise: float = 0.2,
+    per_class: int = 100,
+    classes: int = 3,
+    noise: float = 0.2,
     seed: int | np.random.RandomState = 0,
 ) -> DataSet:
     """Interleaved arms of a spiral, float64 (classes · per_class, 2): arm k holds class k.
@@ -48,8 +50,9 @@ def spiral(
     """
     _check("spiral", per_class, noise)
     if classes < 2:
-        raise ArgumentError("spiral", got=f"{classes} classes", needs="at least 2",
-                            remedy="Ask for more arms.")
+        raise ArgumentError(
+            "spiral", got=f"{classes} classes", needs="at least 2", remedy="Ask for more arms."
+        )
     random = seed if isinstance(seed, np.random.RandomState) else np.random.RandomState(seed)
     arms = []
     for k in range(classes):
@@ -73,8 +76,10 @@ def circles(per_class: int = 100, noise: float = 0.1, seed: int = 0) -> DataSet:
     rings = []
     for k, radius in enumerate((1.0, 0.5)):
         angle = 2 * np.pi * uniform(seed, 2 * k, (per_class,), np.float64)
-        rings.append(radius * np.c_[np.cos(angle), np.sin(angle)]
-                     + noise * normal(seed, 2 * k + 1, (per_class, 2), np.float64))
+        rings.append(
+            radius * np.c_[np.cos(angle), np.sin(angle)]
+            + noise * normal(seed, 2 * k + 1, (per_class, 2), np.float64)
+        )
     return _data("circles", rings, f"seed {seed}")
 
 
@@ -89,8 +94,14 @@ def moons(per_class: int = 100, noise: float = 0.1, seed: int = 0) -> DataSet:
     _check("moons", per_class, noise)
     angle = np.linspace(0.0, np.pi, per_class)
     halves = [np.c_[np.cos(angle), np.sin(angle)], np.c_[1 - np.cos(angle), 0.5 - np.sin(angle)]]
-    return _data("moons", [half + noise * normal(seed, k, (per_class, 2), np.float64)
-                           for k, half in enumerate(halves)], f"seed {seed}")
+    return _data(
+        "moons",
+        [
+            half + noise * normal(seed, k, (per_class, 2), np.float64)
+            for k, half in enumerate(halves)
+        ],
+        f"seed {seed}",
+    )
 
 
 def xor(per_class: int = 100, noise: float = 0.1, seed: int = 0) -> DataSet:
@@ -103,9 +114,14 @@ def xor(per_class: int = 100, noise: float = 0.1, seed: int = 0) -> DataSet:
     """
     _check("xor", per_class, noise)
     corners = np.array([[[-1.0, -1.0], [1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
-    return _data("xor", [np.resize(pair, (per_class, 2))
-                         + noise * normal(seed, k, (per_class, 2), np.float64)
-                         for k, pair in enumerate(corners)], f"seed {seed}")
+    return _data(
+        "xor",
+        [
+            np.resize(pair, (per_class, 2)) + noise * normal(seed, k, (per_class, 2), np.float64)
+            for k, pair in enumerate(corners)
+        ],
+        f"seed {seed}",
+    )
 
 
 def blobs(per_class: int = 100, classes: int = 3, noise: float = 0.3, seed: int = 0) -> DataSet:
@@ -118,30 +134,51 @@ def blobs(per_class: int = 100, classes: int = 3, noise: float = 0.3, seed: int 
     """
     _check("blobs", per_class, noise)
     if classes < 2:
-        raise ArgumentError("blobs", got=f"{classes} classes", needs="at least 2",
-                            remedy="Ask for more clouds.")
+        raise ArgumentError(
+            "blobs", got=f"{classes} classes", needs="at least 2", remedy="Ask for more clouds."
+        )
     angle = 2 * np.pi * np.arange(classes) / classes
     centres = np.c_[np.cos(angle), np.sin(angle)]
-    return _data("blobs", [centre + noise * normal(seed, k, (per_class, 2), np.float64)
-                           for k, centre in enumerate(centres)], f"seed {seed}")
+    return _data(
+        "blobs",
+        [
+            centre + noise * normal(seed, k, (per_class, 2), np.float64)
+            for k, centre in enumerate(centres)
+        ],
+        f"seed {seed}",
+    )
 
 
 #: The plane's data sets by name.
 TOYS: dict[str, Callable[[], DataSet]] = {
-    "spiral": spiral, "circles": circles, "moons": moons, "xor": xor, "blobs": blobs}
+    "spiral": spiral,
+    "circles": circles,
+    "moons": moons,
+    "xor": xor,
+    "blobs": blobs,
+}
 
 
 def _check(name: str, per_class: int, noise: float) -> None:
     if per_class < 2:
-        raise ArgumentError(name, got=f"{per_class} points for each class", needs="at least 2",
-                            remedy="Ask for more points.")
+        raise ArgumentError(
+            name,
+            got=f"{per_class} points for each class",
+            needs="at least 2",
+            remedy="Ask for more points.",
+        )
     if not 0 <= noise < np.inf:
-        raise ArgumentError(name, got=f"noise {noise}", needs="a finite number from 0 on",
-                            remedy="Choose a standard deviation such as 0.1.")
+        raise ArgumentError(
+            name,
+            got=f"noise {noise}",
+            needs="a finite number from 0 on",
+            remedy="Choose a standard deviation such as 0.1.",
+        )
 
 
 def _data(name: str, groups: list[Array], told: str) -> DataSet:
     labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     classes = tuple(str(k) for k in range(len(groups)))
-    return DataSet(name, classes, Examples(np.concatenate(groups), labels),
-                   source=f"the formula, {told}")
+    return DataSet(
+        name, classes, Examples(np.concatenate(groups), labels), source=f"the formula, {told}"
+    )

@@ -47,12 +47,18 @@ class Transform:
         """Take back what `state_dict` gave."""
         if state:
             raise CheckpointError(
-                type(self).__name__, got=f"arrays {', '.join(sorted(state))}", needs="none",
-                remedy="Build the same transforms as when it was saved")
+                type(self).__name__,
+                got=f"arrays {', '.join(sorted(state))}",
+                needs="none",
+                remedy="Build the same transforms as when it was saved",
+            )
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in vars(self).items()
-                             if not name.startswith("_") and not isinstance(value, np.ndarray))
+        settings = ", ".join(
+            f"{name}={value!r}"
+            for name, value in vars(self).items()
+            if not name.startswith("_") and not isinstance(value, np.ndarray)
+        )
         return f"{type(self).__name__}({settings})"
 
 
@@ -74,9 +80,12 @@ class Compose(Transform):
         self.transforms = list(transforms)
         for place, transform in enumerate(self.transforms):
             if not callable(transform):
-                raise ArgumentError("Compose", got=f"{transform!r} at place {place}",
-                                    needs="transforms, objects that are called with a batch",
-                                    remedy="Pass an instance, such as ToFloat()")
+                raise ArgumentError(
+                    "Compose",
+                    got=f"{transform!r} at place {place}",
+                    needs="transforms, objects that are called with a batch",
+                    remedy="Pass an instance, such as ToFloat()",
+                )
 
     def __call__(self, batch: Array, draw: Draw | None = None) -> Array:
         """The batch after all transforms."""
@@ -86,8 +95,11 @@ class Compose(Transform):
 
     def state_dict(self) -> dict[str, Array]:
         """The arrays of all parts, each name behind its place: "1.mean"."""
-        return {f"{place}.{name}": value for place, transform in enumerate(self.transforms)
-                for name, value in _state(transform).items()}
+        return {
+            f"{place}.{name}": value
+            for place, transform in enumerate(self.transforms)
+            for name, value in _state(transform).items()
+        }
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Hand every part its arrays."""
@@ -99,9 +111,11 @@ class Compose(Transform):
         unknown = sorted(set(parts) - set(known))
         if unknown:
             raise CheckpointError(
-                "Compose", got=f"arrays for place {', '.join(unknown)}",
+                "Compose",
+                got=f"arrays for place {', '.join(unknown)}",
                 needs=f"places below {len(known)}",
-                remedy="Build the same transforms as when it was saved")
+                remedy="Build the same transforms as when it was saved",
+            )
         for place, transform in known.items():
             if place in parts or _state(transform):
                 transform.load_state_dict(parts.get(place, {}))
@@ -121,8 +135,12 @@ class ToFloat(Transform):
         if batch.dtype.kind == "f":
             return batch
         if batch.dtype != np.uint8:
-            raise DataError("ToFloat", got=f"a batch of {batch.dtype}", needs="uint8 or floating",
-                            remedy="Convert it and divide by its own largest value")
+            raise DataError(
+                "ToFloat",
+                got=f"a batch of {batch.dtype}",
+                needs="uint8 or floating",
+                remedy="Convert it and divide by its own largest value",
+            )
         return np.divide(batch, np.float32(255), dtype=np.float32)
 
 
@@ -148,9 +166,12 @@ def result_type(batch: Array) -> Any:
 def need_arrays(state: Mapping[str, Array], names: tuple[str, ...], subject: str) -> None:
     """Refuse a state that does not hold exactly the arrays `names`."""
     if set(state) != set(names):
-        raise CheckpointError(subject, got=f"arrays {', '.join(sorted(state)) or 'of no name'}",
-                              needs=f"arrays {', '.join(names)}",
-                              remedy="Load what the same transform saved")
+        raise CheckpointError(
+            subject,
+            got=f"arrays {', '.join(sorted(state)) or 'of no name'}",
+            needs=f"arrays {', '.join(names)}",
+            remedy="Load what the same transform saved",
+        )
 
 
 def _state(transform: Any) -> Mapping[str, Array]:

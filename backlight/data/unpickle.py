@@ -65,8 +65,15 @@ def read_pickle(content: bytes, subject: str) -> Any:
         value = machine.run()
     except DataError:
         raise
-    except (ValueError, TypeError, IndexError, KeyError, OverflowError, struct.error,
-            AttributeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        IndexError,
+        KeyError,
+        OverflowError,
+        struct.error,
+        AttributeError,
+    ) as error:
         raise machine.damaged(f"{type(error).__name__}: {str(error)[:80]}") from error
     if isinstance(value, dict):
         return {key: _finished(item, subject) for key, item in value.items()}
@@ -77,8 +84,12 @@ def _finished(value: Any, subject: str) -> Any:
     if not isinstance(value, SavedArray):
         return value
     if value.array is None:
-        raise DataError(subject, got="a pickled array without content", needs="a whole pickle",
-                        remedy="Download or copy it again.")
+        raise DataError(
+            subject,
+            got="a pickled array without content",
+            needs="a whole pickle",
+            remedy="Download or copy it again.",
+        )
     return value.array
 
 
@@ -96,16 +107,20 @@ class _Machine:
 
     def damaged(self, what: str) -> DataError:
         return DataError(
-            self._subject, got=f"a damaged pickle, at byte {self._at} of {len(self._content)} "
-            f"({shown(what)})", needs="a whole pickle, as it was published",
-            remedy="Download or copy it again and compare its checksum.")
+            self._subject,
+            got=f"a damaged pickle, at byte {self._at} of {len(self._content)} ({shown(what)})",
+            needs="a whole pickle, as it was published",
+            remedy="Download or copy it again and compare its checksum.",
+        )
 
     def refused(self, wants: str) -> DataError:
         return DataError(
-            self._subject, got=f"a pickle that wants {shown(wants)[:200]}",
+            self._subject,
+            got=f"a pickle that wants {shown(wants)[:200]}",
             needs="numbers, texts, lists, dicts and NumPy arrays only",
             source="Nothing in it was run",
-            remedy="Do not use this file; get it from its publisher.")
+            remedy="Do not use this file; get it from its publisher.",
+        )
 
     def run(self) -> Any:
         for _ in range(_MOST_INSTRUCTIONS):
@@ -132,7 +147,7 @@ class _Machine:
         end = self._at + count
         if count < 0 or end > len(self._content):
             raise self.damaged(f"{count} bytes wanted, {len(self._content) - self._at} left")
-        piece = self._content[self._at:end]
+        piece = self._content[self._at : end]
         self._at = end
         return piece
 
@@ -144,7 +159,7 @@ class _Machine:
         end = self._content.find(b"\n", self._at)
         if end < 0:
             raise self.damaged("a line without an end")
-        piece = self._content[self._at:end]
+        piece = self._content[self._at : end]
         self._at = end + 1
         return piece
 
@@ -182,8 +197,12 @@ class _Machine:
     def quoted(self) -> None:
         line = self._line().strip()
         inside = line[1:-1]
-        if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in b"'\"" or (
-                not _QUOTED.fullmatch(inside)):
+        if (
+            len(line) < 2
+            or line[:1] != line[-1:]
+            or line[:1] not in b"'\""
+            or (not _QUOTED.fullmatch(inside))
+        ):
             raise self.damaged("a string that is not quoted as Python 2 does")
         self._push(codecs.escape_decode(inside)[0])
 
@@ -307,24 +326,36 @@ class _Machine:
     def _forbidden(self, code: bytes) -> DataError:
         if code == b"i":
             module, name = self._line(), self._line()
-            return self.refused(f"to import {module[:80].decode('latin-1')}."
-                                f"{name[:80].decode('latin-1')}")
+            return self.refused(
+                f"to import {module[:80].decode('latin-1')}.{name[:80].decode('latin-1')}"
+            )
         return self.refused(_FORBIDDEN[code])
 
 
 _FORBIDDEN = {
-    b"i": "to make an object", b"o": "to make an object", b"\x81": "to make an object",
-    b"\x92": "to make an object", b"\x82": "an extension", b"\x83": "an extension",
-    b"\x84": "an extension", b"P": "an object from outside", b"Q": "an object from outside",
-    b"\x97": "a buffer from outside", b"\x98": "a buffer from outside", b"\x8f": "a set",
-    b"\x90": "a set", b"\x91": "a set",
+    b"i": "to make an object",
+    b"o": "to make an object",
+    b"\x81": "to make an object",
+    b"\x92": "to make an object",
+    b"\x82": "an extension",
+    b"\x83": "an extension",
+    b"\x84": "an extension",
+    b"P": "an object from outside",
+    b"Q": "an object from outside",
+    b"\x97": "a buffer from outside",
+    b"\x98": "a buffer from outside",
+    b"\x8f": "a set",
+    b"\x90": "a set",
+    b"\x91": "a set",
 }
 
 
 def _sized(form: str, convert: Callable[[bytes], Any]) -> Callable[[_Machine], None]:
     """An instruction that pushes what follows its length."""
+
     def instruction(machine: _Machine) -> None:
         machine._push(convert(machine._take(machine._number(form))))
+
     return instruction
 
 

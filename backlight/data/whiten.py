@@ -48,7 +48,11 @@ class Whiten(Transform):
     """
 
     def __init__(
-        self, mean: Any, components: Any, eigenvalues: Any, epsilon: float = 1e-5,
+        self,
+        mean: Any,
+        components: Any,
+        eigenvalues: Any,
+        epsilon: float = 1e-5,
         scale: bool = True,
     ) -> None:
         self.mean: Array = np.asarray(mean, np.float64)
@@ -56,12 +60,20 @@ class Whiten(Transform):
         self.eigenvalues: Array = np.asarray(eigenvalues, np.float64)
         self.epsilon, self.scale = float(epsilon), bool(scale)
         if not self.epsilon > 0:
-            raise ArgumentError("Whiten", got=f"epsilon={epsilon}", needs="a number above 0",
-                                remedy="Leave it at 1e-5")
+            raise ArgumentError(
+                "Whiten",
+                got=f"epsilon={epsilon}",
+                needs="a number above 0",
+                remedy="Leave it at 1e-5",
+            )
 
     @classmethod
     def fit(
-        cls, inputs: Any, components: int | None = None, epsilon: float = 1e-5, scale: bool = True,
+        cls,
+        inputs: Any,
+        components: int | None = None,
+        epsilon: float = 1e-5,
+        scale: bool = True,
     ) -> Whiten:
         """Components of inputs, computed in float64: hand in the training split.
 
@@ -84,12 +96,18 @@ class Whiten(Transform):
         values = training_inputs(inputs, "Whiten.fit")
         values = values.reshape(len(values), -1)
         dimensions = values.shape[1]
-        kept = dimensions if components is None else whole_number(
-            components, "components", "Whiten.fit", 1)
+        kept = (
+            dimensions
+            if components is None
+            else whole_number(components, "components", "Whiten.fit", 1)
+        )
         if kept > dimensions:
-            raise ArgumentError("Whiten.fit", got=f"components={components}",
-                                needs=f"1 … {dimensions} of {dimensions} dimensions",
-                                remedy="Keep no more than there are")
+            raise ArgumentError(
+                "Whiten.fit",
+                got=f"components={components}",
+                needs=f"1 … {dimensions} of {dimensions} dimensions",
+                remedy="Keep no more than there are",
+            )
         mean = sum(block.sum(axis=0, dtype=np.float64) for block in row_blocks(values))
         mean = mean / len(values)
         covariance = np.zeros((dimensions, dimensions))
@@ -114,9 +132,12 @@ class Whiten(Transform):
         """The batch along its components, shape (n, k)."""
         flat = batch.reshape(len(batch), -1)
         if flat.shape[1] != len(self.mean):
-            raise ShapeError("Whiten", got=f"a batch of shape {batch.shape}",
-                             needs=f"examples of {len(self.mean)} numbers",
-                             remedy="Fit it on inputs of the shape it is used on")
+            raise ShapeError(
+                "Whiten",
+                got=f"a batch of shape {batch.shape}",
+                needs=f"examples of {len(self.mean)} numbers",
+                remedy="Fit it on inputs of the shape it is used on",
+            )
         # In float64: rotating cancels large numbers against each other.
         along = np.subtract(flat, self.mean, dtype=np.float64) @ self.components
         if self.scale:
@@ -131,9 +152,13 @@ class Whiten(Transform):
 
     def state_dict(self) -> dict[str, Array]:
         """Arrays "mean", "components", "eigenvalues" and "epsilon"."""
-        return {"mean": self.mean, "components": self.components,
-                "eigenvalues": self.eigenvalues, "epsilon": np.asarray(self.epsilon),
-                "scale": np.asarray(self.scale)}
+        return {
+            "mean": self.mean,
+            "components": self.components,
+            "eigenvalues": self.eigenvalues,
+            "epsilon": np.asarray(self.epsilon),
+            "scale": np.asarray(self.scale),
+        }
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take back what `state_dict` gave."""
@@ -144,5 +169,10 @@ class Whiten(Transform):
     def from_state_dict(cls, state: Mapping[str, Array]) -> Whiten:
         """A new one from what `state_dict` gave."""
         need_arrays(state, ("mean", "components", "eigenvalues", "epsilon", "scale"), "Whiten")
-        return cls(state["mean"], state["components"], state["eigenvalues"],
-                   float(state["epsilon"]), bool(state["scale"]))
+        return cls(
+            state["mean"],
+            state["components"],
+            state["eigenvalues"],
+            float(state["epsilon"]),
+            bool(state["scale"]),
+        )

@@ -51,16 +51,20 @@ def run(kind: type[Tensor], gate: Gate, inputs: Any, attributes: dict[str, Any])
             foreign = True
     if foreign:  # lists and arrays of other kinds: the backward rule meets them converted too
         if wanted and mode.recording:  # their owner may write into them before backward
-            values = [value if isinstance(x, kind) or type(x) in _NUMBERS else np.array(value)
-                      for x, value in zip(inputs, values, strict=True)]
-        inputs = tuple(x if isinstance(x, kind) else value
-                       for x, value in zip(inputs, values, strict=True))
+            values = [
+                value if isinstance(x, kind) or type(x) in _NUMBERS else np.array(value)
+                for x, value in zip(inputs, values, strict=True)
+            ]
+        inputs = tuple(
+            x if isinstance(x, kind) else value for x, value in zip(inputs, values, strict=True)
+        )
     token = silence()
     try:
         output = gate.forward(np, *values, **attributes)
     except MISTAKES as problem:
         raise explained(gate, values, attributes, problem, provenance(inputs)) from (
-            None if isinstance(problem, BacklightError) else problem)
+            None if isinstance(problem, BacklightError) else problem
+        )
     finally:
         restore(token)
     try:
@@ -114,8 +118,9 @@ class watch:  # noqa: N801 - reads as a verb: with watch(function): …
         _watchers.remove(self._watcher)
 
 
-def _settle(gate: Gate, values: list[Any], attributes: dict[str, Any], output: Any,
-            dtype: Any) -> Any:
+def _settle(
+    gate: Gate, values: list[Any], attributes: dict[str, Any], output: Any, dtype: Any
+) -> Any:
     """Hold NumPy's answer to the type rule: whole numbers never become float64 by accident."""
     if dtype is _FLOAT64 or dtype == _FLOAT64:
         for value in values:
@@ -123,21 +128,29 @@ def _settle(gate: Gate, values: list[Any], attributes: dict[str, Any], output: A
                 return output
         if attributes.get("dtype", "") in (np.float64, "float64", _FLOAT64):
             return output
-        return output.astype(dtypes.float32 if any(
-            getattr(value, "dtype", None) == _FLOAT32 for value in values
-        ) else dtypes.get_default_dtype())
+        return output.astype(
+            dtypes.float32
+            if any(getattr(value, "dtype", None) == _FLOAT32 for value in values)
+            else dtypes.get_default_dtype()
+        )
     if dtypes.is_supported(dtype):
         return output
     # NumPy answers small whole numbers with half precision: compute them in the default type.
-    cast = [value.astype(dtypes.get_default_dtype())
-            if getattr(value, "dtype", None) is not None and value.dtype.kind in "bui" else value
-            for value in values]
+    cast = [
+        value.astype(dtypes.get_default_dtype())
+        if getattr(value, "dtype", None) is not None and value.dtype.kind in "bui"
+        else value
+        for value in values
+    ]
     with np.errstate(all="ignore"):
         output = gate.forward(np, *cast, **attributes)
     if not dtypes.is_supported(output.dtype):
-        raise DTypeError(f"gate {gate.name}", got=f"inputs that give {output.dtype}",
-                         needs="float32, float64, whole numbers or truth values",
-                         remedy="Convert the inputs first, for example with .float().")
+        raise DTypeError(
+            f"gate {gate.name}",
+            got=f"inputs that give {output.dtype}",
+            needs="float32, float64, whole numbers or truth values",
+            remedy="Convert the inputs first, for example with .float().",
+        )
     return output
 
 

@@ -21,22 +21,30 @@ from backlight.gates.arithmetic import identity
 from backlight.gates.gate import TABLE
 
 
-def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False,
-             create_graph: bool = False) -> None:
+def backward(
+    output: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False
+) -> None:
     """Add the gradients of `output` to the `.grad` of the leaves. See `Tensor.backward`."""
     ordered, seen = _history([output])
-    kept = [node for node in ordered
-            if node._gate is None or (node._notes and node._notes.get("retain"))]
+    kept = [
+        node
+        for node in ordered
+        if node._gate is None or (node._notes and node._notes.get("retain"))
+    ]
     # Whatever asks for a gradient leads to a leaf that does, so that every gate is useful here.
-    found = _walk([output], [gradient], kept, ordered, seen, retain_graph or create_graph,
-                  create_graph)
+    found = _walk(
+        [output], [gradient], kept, ordered, seen, retain_graph or create_graph, create_graph
+    )
     given = {id(getattr(gradient, "_value", gradient))}
     for node, value in zip(kept, found, strict=True):
         if value is None:
             continue
         if node._grad is not None:
-            node._grad = node._grad + value if create_graph else Tensor.share(
-                node._grad._value + value._value)
+            node._grad = (
+                node._grad + value
+                if create_graph
+                else Tensor.share(node._grad._value + value._value)
+            )
             continue
         # One array may have arrived at two leaves: each owns its gradient and may change it.
         if id(value._value) in given or getattr(value._value, "base", None) is not None:
@@ -50,8 +58,12 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
 
 
 def propagate(
-    outputs: Sequence[Tensor], upstreams: Sequence[Any], targets: Sequence[Tensor], *,
-    retain_graph: bool = False, create_graph: bool = False,
+    outputs: Sequence[Tensor],
+    upstreams: Sequence[Any],
+    targets: Sequence[Tensor],
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
 ) -> list[Tensor | None]:
     """The gradients of Σ outputs·upstreams with respect to each target; None where there is none.
 
@@ -68,13 +80,20 @@ def propagate(
     """
     ordered, _ = _history(outputs)
     useful = _useful(ordered, {id(target) for target in targets})
-    return _walk(outputs, upstreams, targets, ordered, useful, retain_graph or create_graph,
-                 create_graph)
+    return _walk(
+        outputs, upstreams, targets, ordered, useful, retain_graph or create_graph, create_graph
+    )
 
 
-def _walk(outputs: Sequence[Tensor], upstreams: Sequence[Any], targets: Sequence[Tensor],
-          ordered: list[Tensor], useful: set[int], retain_graph: bool,
-          create_graph: bool) -> list[Tensor | None]:
+def _walk(
+    outputs: Sequence[Tensor],
+    upstreams: Sequence[Any],
+    targets: Sequence[Tensor],
+    ordered: list[Tensor],
+    useful: set[int],
+    retain_graph: bool,
+    create_graph: bool,
+) -> list[Tensor | None]:
     """From the newest gate to the oldest, handing each its upstream gradient."""
     goals = {id(target) for target in targets}
     arrived: dict[int, Any] = {}
@@ -104,8 +123,9 @@ def _walk(outputs: Sequence[Tensor], upstreams: Sequence[Any], targets: Sequence
     return [_finish(arrived.get(id(target)), create_graph) for target in targets]
 
 
-def _step(node: Tensor, upstream: Any, useful: set[int], arrived: dict[int, Any],
-          create_graph: bool) -> None:
+def _step(
+    node: Tensor, upstream: Any, useful: set[int], arrived: dict[int, Any], create_graph: bool
+) -> None:
     """One gate backwards: multiply upstream by the local gradients and add to the inputs'."""
     gate = node._gate
     inputs = node._inputs
@@ -115,11 +135,15 @@ def _step(node: Tensor, upstream: Any, useful: set[int], arrived: dict[int, Any]
         _refuse_changed(node, inputs)
     if create_graph:
         shares = gate.backward(  # type: ignore[union-attr]
-            upstream, *inputs, node, **node._attributes)
+            upstream, *inputs, node, **node._attributes
+        )
     else:
         shares = gate.backward(  # type: ignore[union-attr]
-            upstream, *[x._value if isinstance(x, Tensor) else x for x in inputs], node._value,
-            **node._attributes)
+            upstream,
+            *[x._value if isinstance(x, Tensor) else x for x in inputs],
+            node._value,
+            **node._attributes,
+        )
     if type(shares) is not tuple or len(shares) != len(inputs):
         raise _wrong_count(node, shares)
     for x, share in zip(inputs, shares):  # noqa: B905 - the lengths were compared above
@@ -189,15 +213,19 @@ def _useful(ordered: list[Tensor], goals: set[int]) -> set[int]:
 def _seed(output: Tensor, upstream: Any, create_graph: bool) -> Any:
     if not output.requires_grad:
         raise GraphError(
-            output._title(), got="a request for gradients", needs="a history: a value made by "
-            "gates from a tensor with requires_grad=True",
-            remedy="Set requires_grad=True before computing, and leave no_grad() and detach().")
+            output._title(),
+            got="a request for gradients",
+            needs="a history: a value made by gates from a tensor with requires_grad=True",
+            remedy="Set requires_grad=True before computing, and leave no_grad() and detach().",
+        )
     if upstream is None:
         if output.size != 1:
             raise GraphError(
-                output._title(), got=f"backward() for {output.size} numbers, shape {output.shape}",
+                output._title(),
+                got=f"backward() for {output.size} numbers, shape {output.shape}",
                 needs="one number, or the upstream gradient of each",
-                remedy="Reduce it with .sum() or .mean(), or pass gradient=… of the same shape.")
+                remedy="Reduce it with .sum() or .mean(), or pass gradient=… of the same shape.",
+            )
         upstream = np.ones(output.shape, output.dtype)
     else:
         if isinstance(upstream, Tensor) and create_graph:
@@ -207,11 +235,19 @@ def _seed(output: Tensor, upstream: Any, create_graph: bool) -> Any:
             kind = None if hasattr(upstream, "dtype") else output.dtype
             upstream = as_tensor(upstream, kind)._value
         if upstream.dtype.kind not in "fiub":
-            raise DTypeError(output._title(), got=f"an upstream gradient of {upstream.dtype}",
-                             needs="numbers", remedy="Pass floats.")
+            raise DTypeError(
+                output._title(),
+                got=f"an upstream gradient of {upstream.dtype}",
+                needs="numbers",
+                remedy="Pass floats.",
+            )
         if upstream.shape != output.shape:
-            raise ShapeError(output._title(), got=f"an upstream gradient of {upstream.shape}",
-                             needs=f"shape {output.shape}", remedy="Pass one number an element.")
+            raise ShapeError(
+                output._title(),
+                got=f"an upstream gradient of {upstream.shape}",
+                needs=f"shape {output.shape}",
+                remedy="Pass one number an element.",
+            )
         if upstream.dtype != output.dtype:
             upstream = upstream.astype(output.dtype)
     if output.ndim == 0 and isinstance(upstream, np.ndarray):
@@ -223,7 +259,8 @@ def _unbroadcast(node: Tensor, share: Any, shape: tuple[int, ...]) -> Any:
     """Sum the gradient of a broadcast input back to the input's shape, or stretch a constant."""
     extra = share.ndim - len(shape)
     fits = extra >= 0 and all(
-        want in (have, 1) for have, want in zip(share.shape[extra:], shape, strict=True))
+        want in (have, 1) for have, want in zip(share.shape[extra:], shape, strict=True)
+    )
     if fits:
         return TABLE["sum_to"](share, shape=shape)
     try:
@@ -234,10 +271,12 @@ def _unbroadcast(node: Tensor, share: Any, shape: tuple[int, ...]) -> Any:
         fits = np.broadcast_shapes(share.shape, shape) == shape
     if fits:
         return TABLE["broadcast_to"](share, shape=shape)
-    raise GateError(f"gate {node._gate.name}",  # type: ignore[union-attr]
-                    got=f"a backward rule that answers shape {share.shape}",
-                    needs=f"the input's shape {shape}, or one that sums to it",
-                    remedy="Mend the rule.")
+    raise GateError(
+        f"gate {node._gate.name}",  # type: ignore[union-attr]
+        got=f"a backward rule that answers shape {share.shape}",
+        needs=f"the input's shape {shape}, or one that sums to it",
+        remedy="Mend the rule.",
+    )
 
 
 def _finish(gradient: Any, create_graph: bool) -> Tensor | None:
@@ -250,21 +289,28 @@ def _finish(gradient: Any, create_graph: bool) -> Tensor | None:
 
 def _freed(node: Tensor) -> GraphError:
     return GraphError(
-        node._title(), got="a second backward pass", needs="its history, which the first one freed",
-        remedy="Compute it again, or use backward(retain_graph=True) the first time.")
+        node._title(),
+        got="a second backward pass",
+        needs="its history, which the first one freed",
+        remedy="Compute it again, or use backward(retain_graph=True) the first time.",
+    )
 
 
 def _changed(node: Tensor, x: Tensor) -> GraphError:
     gate = node._gate.name  # type: ignore[union-attr]
     return GraphError(
-        f"gate {gate}", got=f"backward after {x._title()} was changed in place",
+        f"gate {gate}",
+        got=f"backward after {x._title()} was changed in place",
         needs="the value that it had in the forward pass",
-        remedy="Change it after backward, or make a new tensor instead of writing into it.")
+        remedy="Change it after backward, or make a new tensor instead of writing into it.",
+    )
 
 
 def _wrong_count(node: Tensor, shares: Any) -> GateError:
     count = len(shares) if isinstance(shares, tuple) else type(shares).__name__
-    return GateError(f"gate {node._gate.name}",  # type: ignore[union-attr]
-                     got=f"a backward rule that answers {count}",
-                     needs=f"a tuple of {len(node._inputs or ())}, one gradient an input",
-                     remedy="Return a tuple, with None where an input has no gradient.")
+    return GateError(
+        f"gate {node._gate.name}",  # type: ignore[union-attr]
+        got=f"a backward rule that answers {count}",
+        needs=f"a tuple of {len(node._inputs or ())}, one gradient an input",
+        remedy="Return a tuple, with None where an input has no gradient.",
+    )

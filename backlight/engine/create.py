@@ -37,8 +37,12 @@ def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     >>> zeros(2, 3).shape, zeros((2, 3)).dtype
     ((2, 3), dtype('float32'))
     """
-    return full(_shape("zeros", size), 0, dtype=dtype or dtypes.get_default_dtype(),
-                requires_grad=requires_grad)
+    return full(
+        _shape("zeros", size),
+        0,
+        dtype=dtype or dtypes.get_default_dtype(),
+        requires_grad=requires_grad,
+    )
 
 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -49,8 +53,12 @@ def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     >>> ones(2).tolist()
     [1.0, 1.0]
     """
-    return full(_shape("ones", size), 1, dtype=dtype or dtypes.get_default_dtype(),
-                requires_grad=requires_grad)
+    return full(
+        _shape("ones", size),
+        1,
+        dtype=dtype or dtypes.get_default_dtype(),
+        requires_grad=requires_grad,
+    )
 
 
 def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -75,8 +83,12 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool =
     shape = _shape("full", (size,))
     number = dtypes.as_array(fill_value, dtype, "full")
     if number.ndim:
-        raise ArgumentError("full", got=f"fill_value of shape {number.shape}", needs="one number",
-                            remedy="Use tensor(…) for several numbers, or expand them.")
+        raise ArgumentError(
+            "full",
+            got=f"fill_value of shape {number.shape}",
+            needs="one number",
+            remedy="Use tensor(…) for several numbers, or expand them.",
+        )
     affordable("full", shape, number.dtype)
     # np.zeros hands out untouched pages: a large tensor of zeros costs nothing until written.
     array = np.zeros(shape, number.dtype) if not number else np.full(shape, number, number.dtype)
@@ -93,8 +105,7 @@ def ones_like(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     return full_like(x, 1, dtype=dtype, requires_grad=requires_grad)
 
 
-def full_like(x: Any, fill_value: Any, *, dtype: Any = None,
-              requires_grad: bool = False) -> Tensor:
+def full_like(x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One number everywhere, in the shape and type of `x`.
 
     Examples
@@ -106,8 +117,9 @@ def full_like(x: Any, fill_value: Any, *, dtype: Any = None,
     return full(model.shape, fill_value, dtype=dtype or model.dtype, requires_grad=requires_grad)
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None,
-           requires_grad: bool = False) -> Tensor:
+def arange(
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """start, start+step, … up to and without `end`; with one argument, 0, 1, … without it.
 
     Whole numbers give int64, others the default floating type.
@@ -124,18 +136,24 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None,
     """
     first, last = (0, start) if end is None else (start, end)
     if not step or not all(map(math.isfinite, (first, last, step))):
-        raise ArgumentError("arange", got=f"start={first}, end={last}, step={step}",
-                            needs="finite numbers and a step that is not 0",
-                            remedy="Pass a step such as 1, or −1 to count down.")
-    fractional = any(isinstance(one, float) or getattr(one, "dtype", np.dtype(int)).kind == "f"
-                     for one in (first, last, step))
+        raise ArgumentError(
+            "arange",
+            got=f"start={first}, end={last}, step={step}",
+            needs="finite numbers and a step that is not 0",
+            remedy="Pass a step such as 1, or −1 to count down.",
+        )
+    fractional = any(
+        isinstance(one, float) or getattr(one, "dtype", np.dtype(int)).kind == "f"
+        for one in (first, last, step)
+    )
     chosen = dtype or (dtypes.get_default_dtype() if fractional else dtypes.int64)
     affordable("arange", (max(0, math.ceil((last - first) / step)),), np.dtype(chosen))
     return _leaf(np.arange(first, last, step).astype(chosen), requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None,
-             requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included.
 
     Examples
@@ -164,8 +182,12 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
     return _leaf(np.eye(rows, columns, dtype=chosen), requires_grad)
 
 
-def rand(*size: Any, dtype: Any = None, requires_grad: bool = False,
-         generator: random.Generator | None = None) -> Tensor:
+def rand(
+    *size: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    generator: random.Generator | None = None,
+) -> Tensor:
     """Uniform random numbers in [0, 1), from the default generator unless one is given.
 
     Examples
@@ -178,8 +200,12 @@ def rand(*size: Any, dtype: Any = None, requires_grad: bool = False,
     return _leaf((generator or random.default).uniform(shape, chosen), requires_grad)
 
 
-def randn(*size: Any, dtype: Any = None, requires_grad: bool = False,
-          generator: random.Generator | None = None) -> Tensor:
+def randn(
+    *size: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    generator: random.Generator | None = None,
+) -> Tensor:
     """Standard normal random numbers, from the default generator unless one is given.
 
     Examples
@@ -208,8 +234,12 @@ def _random(subject: str, size: tuple[Any, ...], dtype: Any) -> tuple[Shape, np.
     shape = _shape(subject, size)
     chosen = np.dtype(dtype or dtypes.get_default_dtype())
     if chosen not in (dtypes.float32, dtypes.float64):
-        raise DTypeError(subject, got=f"dtype={chosen}", needs="float32 or float64",
-                         remedy="Draw floats, then convert them with .to(dtype).")
+        raise DTypeError(
+            subject,
+            got=f"dtype={chosen}",
+            needs="float32 or float64",
+            remedy="Draw floats, then convert them with .to(dtype).",
+        )
     affordable(subject, shape, chosen)
     return shape, chosen
 

@@ -21,8 +21,15 @@ from backlight.gates.arithmetic import identity
 Places = int | Sequence[int]
 
 
-def grad(function: Any, inputs: Any = None, upstream: Any = None, *, argnums: Places = 0,
-         create_graph: bool = False, retain_graph: bool | None = None) -> Any:
+def grad(
+    function: Any,
+    inputs: Any = None,
+    upstream: Any = None,
+    *,
+    argnums: Places = 0,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+) -> Any:
     """The gradient, as a function of a function (JAX) or of a computed value (PyTorch).
 
     `grad(f)` is a function that returns ∂f/∂x at its argument; `grad(y, x)` are the gradients of a
@@ -53,17 +60,24 @@ def grad(function: Any, inputs: Any = None, upstream: Any = None, *, argnums: Pl
         single = isinstance(inputs, Tensor)
         wanted = [inputs] if single else list(inputs or ())
         if not wanted or not all(isinstance(x, Tensor) for x in wanted):
-            raise GraphError("grad", got="a value but no tensors to differentiate by",
-                             needs="grad(output, inputs)", remedy="Pass the inputs as tensors.")
+            raise GraphError(
+                "grad",
+                got="a value but no tensors to differentiate by",
+                needs="grad(output, inputs)",
+                remedy="Pass the inputs as tensors.",
+            )
         for x in wanted:
             if not x._wanted:
                 raise GraphError(
-                    "grad", got=f"{x._title()} to differentiate by, without requires_grad",
+                    "grad",
+                    got=f"{x._title()} to differentiate by, without requires_grad",
                     needs="tensors that gates remember",
-                    remedy="Set requires_grad=True before computing the output.")
+                    remedy="Set requires_grad=True before computing the output.",
+                )
         keep = create_graph if retain_graph is None else retain_graph
-        found = propagate([function], [upstream], wanted, create_graph=create_graph,
-                          retain_graph=keep)
+        found = propagate(
+            [function], [upstream], wanted, create_graph=create_graph, retain_graph=keep
+        )
         whole = [_or_zero(g, x) for g, x in zip(found, wanted, strict=True)]
         return whole[0] if single else whole
 
@@ -74,8 +88,9 @@ def grad(function: Any, inputs: Any = None, upstream: Any = None, *, argnums: Pl
     return gradient
 
 
-def value_and_grad(function: Callable[..., Any], argnums: Places = 0, *,
-                   create_graph: bool = False) -> Callable[..., Any]:
+def value_and_grad(
+    function: Callable[..., Any], argnums: Places = 0, *, create_graph: bool = False
+) -> Callable[..., Any]:
     """A function that returns (f(x), ∂f/∂x).
 
     Examples
@@ -143,9 +158,12 @@ def jvp(function: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Tens
     directions = [as_tensor(t, h.dtype) for t, h in zip(tangents, handles, strict=True)]
     for direction, handle in zip(directions, handles, strict=True):
         if direction.shape != handle.shape:
-            raise ShapeError("jvp", got=f"a tangent of shape {direction.shape}",
-                             needs=f"the argument's shape {handle.shape}",
-                             remedy="Pass one tangent number an element.")
+            raise ShapeError(
+                "jvp",
+                got=f"a tangent of shape {direction.shape}",
+                needs=f"the argument's shape {handle.shape}",
+                remedy="Pass one tangent number an element.",
+            )
     with enable_grad():
         output = _tensor(function(*_place(primals, places, handles)), function)
         outer = recording and _more([output, *directions], handles)
@@ -157,8 +175,13 @@ def jvp(function: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Tens
         if not linear:
             change = None
         else:
-            change = propagate([p for p, _ in linear], [d for _, d in linear], [upstream],
-                               create_graph=outer, retain_graph=True)[0]
+            change = propagate(
+                [p for p, _ in linear],
+                [d for _, d in linear],
+                [upstream],
+                create_graph=outer,
+                retain_graph=True,
+            )[0]
     change = _or_zero(change, upstream)
     return (output, change) if outer else (output.detach(), change.detach())
 
@@ -183,17 +206,30 @@ def jacobian(function: Callable[..., Any], x: Any) -> Tensor:
     with enable_grad():
         output = _tensor(function(handle), function)
         outer = recording and _more([output], [handle])
-        affordable("jacobian", output.shape + handle.shape, handle.dtype,
-                   "Multiply by it without forming it: vjp(f, x), jvp(f, x, v), or hvp.")
+        affordable(
+            "jacobian",
+            output.shape + handle.shape,
+            handle.dtype,
+            "Multiply by it without forming it: vjp(f, x), jvp(f, x, v), or hvp.",
+        )
         if not output.requires_grad:
             return Tensor.share(np.zeros(output.shape + handle.shape, handle.dtype))
         rows = []
         for place in range(output.size):
             unit = np.zeros(output.size, output.dtype)
             unit[place] = 1
-            rows.append(_or_zero(propagate(
-                [output], [unit.reshape(output.shape)], [handle], create_graph=outer,
-                retain_graph=True)[0], handle))
+            rows.append(
+                _or_zero(
+                    propagate(
+                        [output],
+                        [unit.reshape(output.shape)],
+                        [handle],
+                        create_graph=outer,
+                        retain_graph=True,
+                    )[0],
+                    handle,
+                )
+            )
     shape = output.shape + handle.shape
     if outer and rows:
         from backlight.gates.joining import stack
@@ -243,9 +279,12 @@ def _handles(arguments: Sequence[Any], argnums: Places) -> tuple[list[int], list
             if isinstance(arguments[place], (int, list, tuple)):
                 x = x.float()
             else:
-                raise DTypeError(f"argument {place}", got=f"type {x.dtype}",
-                                 needs="float32 or float64 to differentiate by",
-                                 remedy="Convert it first, for example with .float().")
+                raise DTypeError(
+                    f"argument {place}",
+                    got=f"type {x.dtype}",
+                    needs="float32 or float64 to differentiate by",
+                    remedy="Convert it first, for example with .float().",
+                )
         if x.requires_grad:
             with enable_grad():
                 handles.append(identity(x))
@@ -264,7 +303,8 @@ def _more(outputs: Sequence[Tensor], handles: Sequence[Tensor]) -> bool:
     known = {id(handle) for handle in handles if handle._gate is None}
     return any(handle._gate is not None for handle in handles) or any(
         node._gate is None and id(node) not in known and "handle" in (node._notes or ())
-        for node in _history(outputs)[0])
+        for node in _history(outputs)[0]
+    )
 
 
 def _place(arguments: Sequence[Any], places: list[int], handles: list[Tensor]) -> list[Any]:
@@ -274,8 +314,9 @@ def _place(arguments: Sequence[Any], places: list[int], handles: list[Tensor]) -
     return placed
 
 
-def _gradients(outputs: list[Tensor], upstreams: list[Any], handles: list[Tensor],
-               create_graph: bool) -> list[Tensor]:
+def _gradients(
+    outputs: list[Tensor], upstreams: list[Any], handles: list[Tensor], create_graph: bool
+) -> list[Tensor]:
     if not any(output.requires_grad for output in outputs):
         return [_or_zero(None, handle) for handle in handles]
     found = propagate(outputs, upstreams, handles, create_graph=create_graph, retain_graph=True)
@@ -286,8 +327,10 @@ def _tensor(output: Any, function: Any) -> Tensor:
     if not isinstance(output, Tensor):
         raise GraphError(
             f"the derivative of {getattr(function, '__name__', 'a function')}",
-            got=f"a result that is a {type(output).__name__}", needs="one tensor",
-            remedy="Compute the result with gates; join several with stack or concatenate.")
+            got=f"a result that is a {type(output).__name__}",
+            needs="one tensor",
+            remedy="Compute the result with gates; join several with stack or concatenate.",
+        )
     return output
 
 
@@ -296,8 +339,10 @@ def _scalar(output: Any, function: Any) -> Tensor:
         found = f"shape {output.shape}" if isinstance(output, Tensor) else type(output).__name__
         raise GraphError(
             f"the gradient of {getattr(function, '__name__', 'a function')}",
-            got=f"a result of {found}", needs="a tensor with one number",
-            remedy="Reduce it with .sum(), or use jacobian or vjp.")
+            got=f"a result of {found}",
+            needs="a tensor with one number",
+            remedy="Reduce it with .sum(), or use jacobian or vjp.",
+        )
     return output
 
 

@@ -38,8 +38,11 @@ class InPlace:
         """The array to write into, after noting that the value changes now."""
         if mode.recording and (self.requires_grad or self._gate is not None):
             raise GraphError(
-                self._title(), got=f"{action} while gates remember", needs="a block of no_grad()",
-                remedy="Write `with backlight.no_grad(): …`, or make a new tensor instead.")
+                self._title(),
+                got=f"{action} while gates remember",
+                needs="a block of no_grad()",
+                remedy="Write `with backlight.no_grad(): …`, or make a new tensor instead.",
+            )
         if not isinstance(self._value, np.ndarray) or not self._value.flags.writeable:
             self._value = np.array(self._value)  # memory of its own from now on
             self._base = None  # type: ignore[misc]
@@ -59,8 +62,12 @@ class InPlace:
         try:
             broadcast = np.broadcast_to(value, self.shape)
         except ValueError:
-            raise ShapeError(self._title(), got=f"numbers of shape {np.shape(value)}",
-                             needs=f"shape {self.shape}", remedy="Reshape them first.") from None
+            raise ShapeError(
+                self._title(),
+                got=f"numbers of shape {np.shape(value)}",
+                needs=f"shape {self.shape}",
+                remedy="Reshape them first.",
+            ) from None
         with_graph = mode.recording
         mode.recording = False
         try:
@@ -85,46 +92,63 @@ class InPlace:
         try:
             array[places] = numbers
         except IndexError as problem:
-            raise RangeError(self._title(), got=f"the index {key!r} ({problem})",
-                             needs=f"an index into shape {self.shape}",
-                             remedy="Index places that it has.") from None
+            raise RangeError(
+                self._title(),
+                got=f"the index {key!r} ({problem})",
+                needs=f"an index into shape {self.shape}",
+                remedy="Index places that it has.",
+            ) from None
         except ValueError as problem:
-            raise ShapeError(self._title(), got=f"numbers of shape {numbers.shape} ({problem})",
-                             needs="numbers that fill the places or stretch to them",
-                             remedy="Reshape them first.") from None
+            raise ShapeError(
+                self._title(),
+                got=f"numbers of shape {numbers.shape} ({problem})",
+                needs="numbers that fill the places or stretch to them",
+                remedy="Reshape them first.",
+            ) from None
 
     def _in_place(self, gate: Gate, other: Any) -> Self:
         """`x op= y`: changes a leaf under no_grad, else makes a new tensor."""
-        if self._gate is not None or (mode.recording and not self.requires_grad and
-                                      getattr(other, "requires_grad", False)):
+        if self._gate is not None or (
+            mode.recording and not self.requires_grad and getattr(other, "requires_grad", False)
+        ):
             return gate(self, other)  # type: ignore[no-any-return]
         array = self._writable(f"{gate.name} in place")
         result = gate.compute((array, _plain(other)), {})
         if np.shape(result) != array.shape:
-            raise ShapeError(self._title(), got=f"an in-place {gate.name} with shape "
-                             f"{np.shape(_plain(other))}", needs=f"a result of {self.shape}",
-                             remedy=f"Write x = x {gate.formula[2:3]} y instead.")
+            raise ShapeError(
+                self._title(),
+                got=f"an in-place {gate.name} with shape {np.shape(_plain(other))}",
+                needs=f"a result of {self.shape}",
+                remedy=f"Write x = x {gate.formula[2:3]} y instead.",
+            )
         if not np.can_cast(result.dtype, array.dtype, "same_kind"):
-            raise DTypeError(self._title(), got=f"an in-place {gate.name} that gives "
-                             f"{result.dtype}", needs=f"numbers of its type {array.dtype}",
-                             remedy="Convert it first, for example with .float().")
+            raise DTypeError(
+                self._title(),
+                got=f"an in-place {gate.name} that gives {result.dtype}",
+                needs=f"numbers of its type {array.dtype}",
+                remedy="Convert it first, for example with .float().",
+            )
         array[...] = result
         return self
 
     def _numbers(self, source: Any) -> Array:
         """`source` as an array; Python numbers take the type of this tensor unrounded."""
         plain = _plain(source)
-        return dtypes.as_array(plain, None if hasattr(plain, "dtype") else self._value.dtype,
-                               self._title())
+        return dtypes.as_array(
+            plain, None if hasattr(plain, "dtype") else self._value.dtype, self._title()
+        )
 
     def _keep_gradients(self, action: str, source: Any) -> None:
         """Refuse to take over numbers without the gradient that they ask for."""
         if mode.recording and getattr(source, "requires_grad", False):
             raise GraphError(
-                self._title(), got=f"{action} with a value that requires a gradient, which the "
-                "numbers alone would lose", needs="numbers without history, or no_grad()",
+                self._title(),
+                got=f"{action} with a value that requires a gradient, which the "
+                "numbers alone would lose",
+                needs="numbers without history, or no_grad()",
                 remedy="Detach the value, or build the result with where, concatenate or "
-                "scatter_add.")
+                "scatter_add.",
+            )
 
     def __iadd__(self, other: Any) -> Self:
         return self._in_place(add, other)

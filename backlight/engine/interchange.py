@@ -13,13 +13,33 @@ from backlight.gates.gate import TABLE, Gate
 Array = np.ndarray[Any, Any]
 _UFUNCS = {"true_divide": "divide", "float_power": "power", "fabs": "absolute"}
 """NumPy's functions whose gate has another name."""
-_FACTS = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
-          np.min_scalar_type, np.array_repr, np.array_str, np.array2string, np.may_share_memory,
-          np.shares_memory}
+_FACTS = {
+    np.shape,
+    np.ndim,
+    np.size,
+    np.result_type,
+    np.can_cast,
+    np.iscomplexobj,
+    np.isrealobj,
+    np.min_scalar_type,
+    np.array_repr,
+    np.array_str,
+    np.array2string,
+    np.may_share_memory,
+    np.shares_memory,
+}
 """NumPy's functions that say something about an array, and have no gradient to lose."""
-_ARGUMENTS = {"ddof": "correction", "k": "diagonal", "a_min": "low", "a_max": "high",
-              "min": "low", "max": "high", "newshape": "shape", "pad_width": "widths",
-              "constant_values": "value"}
+_ARGUMENTS = {
+    "ddof": "correction",
+    "k": "diagonal",
+    "a_min": "low",
+    "a_max": "high",
+    "min": "low",
+    "max": "high",
+    "newshape": "shape",
+    "pad_width": "widths",
+    "constant_values": "value",
+}
 """NumPy's arguments whose gate calls them otherwise."""
 _OTHERS = {"take": {"axis"}, "pad": {"mode"}}
 """NumPy's arguments that its functions take to be something else where they are left out."""
@@ -52,9 +72,11 @@ class Interchange:
         """
         if self.requires_grad:
             raise GraphError(
-                self._title(), got="a request for its array, which would drop its gradient",
+                self._title(),
+                got="a request for its array, which would drop its gradient",
                 needs="a tensor that requires no gradient",
-                remedy="Write .detach().numpy(), or use backlight functions instead of NumPy's.")
+                remedy="Write .detach().numpy(), or use backlight functions instead of NumPy's.",
+            )
         return self._array()
 
     def _array(self) -> Array:
@@ -103,8 +125,12 @@ class Interchange:
     def item(self) -> Any:
         """The one number it holds, as a Python number."""
         if self.size != 1:
-            raise ShapeError(self._title(), got=f"item() for shape {self.shape}",
-                             needs="exactly one element", remedy="Index or reduce it first.")
+            raise ShapeError(
+                self._title(),
+                got=f"item() for shape {self.shape}",
+                needs="exactly one element",
+                remedy="Index or reduce it first.",
+            )
         return self._value.item()
 
     def tolist(self) -> Any:
@@ -122,8 +148,12 @@ class Interchange:
 
     def __index__(self) -> int:
         if self.dtype.kind not in "bui":
-            raise DTypeError(self._title(), got=f"use as an index with type {self.dtype}",
-                             needs="whole numbers", remedy="Convert it with .long().")
+            raise DTypeError(
+                self._title(),
+                got=f"use as an index with type {self.dtype}",
+                needs="whole numbers",
+                remedy="Convert it with .long().",
+            )
         return int(self.item())
 
 
@@ -140,13 +170,19 @@ def _as_gate(function: Any, arguments: Any, settings: Any) -> tuple[Gate | None,
         bound = inspect.signature(function).bind(*arguments, **settings).arguments
     except (TypeError, ValueError):
         names = _JOINED.get(function.__name__)
-        return (gate, (arguments, settings)) if names is not None and \
-            set(settings) <= set(names) else (None, None)
-    wires = arguments if gate.variadic else list(bound.values())[:len(gate.inputs)]
-    rest = {_ARGUMENTS.get(name, name): value
-            for name, value in list(bound.items())[1 if gate.variadic else len(gate.inputs):]}
+        return (
+            (gate, (arguments, settings))
+            if names is not None and set(settings) <= set(names)
+            else (None, None)
+        )
+    wires = arguments if gate.variadic else list(bound.values())[: len(gate.inputs)]
+    rest = {
+        _ARGUMENTS.get(name, name): value
+        for name, value in list(bound.items())[1 if gate.variadic else len(gate.inputs) :]
+    }
     if not set(rest) <= set(gate.defaults) or not _OTHERS.get(function.__name__, set()) <= set(
-            rest):
+        rest
+    ):
         return None, None
     return gate, (wires[:1] if gate.variadic else wires, rest)
 
@@ -157,9 +193,11 @@ def _without_history(name: str, arguments: Any, settings: Any) -> Any:
         return _arrays(arguments, settings)
     except GraphError as problem:
         raise DTypeError(
-            f"numpy.{name}", got="a tensor that requires a gradient, which it would lose",
+            f"numpy.{name}",
+            got="a tensor that requires a gradient, which it would lose",
             needs="a function that is also a gate",
-            remedy="Use tensor.detach(), or write it with backlight functions.") from problem
+            remedy="Use tensor.detach(), or write it with backlight functions.",
+        ) from problem
 
 
 def _arrays(arguments: Any, settings: Any) -> tuple[list[Any], dict[str, Any]]:

@@ -14,8 +14,12 @@ _ASK = 2**30
 """Bytes from which the machine's memory is compared before NumPy is asked."""
 
 
-def affordable(subject: str, shape: Shape, dtype: np.dtype[np.generic],
-               remedy: str = "Make it smaller, or work on it in parts.") -> None:
+def affordable(
+    subject: str,
+    shape: Shape,
+    dtype: np.dtype[np.generic],
+    remedy: str = "Make it smaller, or work on it in parts.",
+) -> None:
     """Refuse what this machine cannot hold before the system starts to end processes.
 
     Raises
@@ -34,6 +38,9 @@ def affordable(subject: str, shape: Shape, dtype: np.dtype[np.generic],
     there = psutil.virtual_memory().total
     if needed > there:
         raise ArgumentError(
-            subject, got=f"shape {shape} of {dtype}: {numbers:,} numbers, which take "
+            subject,
+            got=f"shape {shape} of {dtype}: {numbers:,} numbers, which take "
             f"{needed:,} bytes ({needed / 2**30:,.2f} GiB)",
-            needs=f"what fits the {there:,} bytes of memory of this machine", remedy=remedy)
+            needs=f"what fits the {there:,} bytes of memory of this machine",
+            remedy=remedy,
+        )

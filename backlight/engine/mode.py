@@ -37,7 +37,9 @@ class _Recording:
         mode.recording = self._recording
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         mode.recording = self._before.pop()

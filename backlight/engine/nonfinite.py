@@ -56,8 +56,13 @@ def first_nonfinite(output: Tensor) -> Birthplace | None:
             return _leaf(node)
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(node._value))[0])
         layer = (node._notes or {}).get("origin")
-        return Birthplace(gate.name, str(layer or ""), float(np.asarray(node._value)[place]),
-                          place, _given(node, place))
+        return Birthplace(
+            gate.name,
+            str(layer or ""),
+            float(np.asarray(node._value)[place]),
+            place,
+            _given(node, place),
+        )
     return None
 
 
@@ -105,8 +110,10 @@ def _backward_place(node: Tensor, found: Any, upstream: Any, masked: bool) -> Bi
     if upstream.shape == found.shape:
         given = f"upstream = {float(upstream[place])}, {given}"
         if masked and upstream[place] == 0:
-            given += ("; upstream is 0 in the masked branch of where: mask the input too, as in "
-                      "log(where(x > 0, x, 1))")
+            given += (
+                "; upstream is 0 in the masked branch of where: mask the input too, as in "
+                "log(where(x > 0, x, 1))"
+            )
     gate = node._gate.name if node._gate is not None else "input"
     return Birthplace(gate, str(layer or ""), float(found[place]), place, given, backward=True)
 
@@ -117,8 +124,13 @@ def _finite(value: Any) -> bool:
 
 def _leaf(x: Tensor) -> Birthplace:
     place = tuple(int(i) for i in np.argwhere(~np.isfinite(x._value))[0])
-    return Birthplace("input", "", float(np.asarray(x._value)[place]), place,
-                      x.name or f"an input of shape {x.shape}")
+    return Birthplace(
+        "input",
+        "",
+        float(np.asarray(x._value)[place]),
+        place,
+        x.name or f"an input of shape {x.shape}",
+    )
 
 
 def _given(node: Tensor, place: tuple[int, ...]) -> str:
@@ -137,6 +149,8 @@ def _given(node: Tensor, place: tuple[int, ...]) -> str:
         elif value.shape == node.shape and len(place) == value.ndim:
             told.append(f"{name} = {float(value[place])}")
         else:
-            told.append(f"{name} of shape {value.shape}, largest size "
-                        f"{float(np.abs(value).max()) if value.size else 0:.4g}")
+            told.append(
+                f"{name} of shape {value.shape}, largest size "
+                f"{float(np.abs(value).max()) if value.size else 0:.4g}"
+            )
     return ", ".join(told)

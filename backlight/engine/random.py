@@ -62,8 +62,12 @@ class Generator:
         """Begin again with this seed, at the first stream."""
         seed = whole("the random generator", "seed", seed)
         if not 0 <= seed < _LARGEST:
-            raise ArgumentError("the random generator", got=f"seed={seed}", needs="0 … 2⁶⁴−1",
-                                remedy="Pass a seed that is not negative, such as 0.")
+            raise ArgumentError(
+                "the random generator",
+                got=f"seed={seed}",
+                needs="0 … 2⁶⁴−1",
+                remedy="Pass a seed that is not negative, such as 0.",
+            )
         with self._lock:
             self._seed = seed
             self._count = 0
@@ -110,13 +114,18 @@ class Generator:
         CheckpointError
             If the state holds anything else than a seed and a count; nothing is changed then.
         """
-        fits = isinstance(state, dict) and set(state) == {"seed", "count"} and all(
-            isinstance(value, int) and 0 <= value < _LARGEST for value in state.values())
+        fits = (
+            isinstance(state, dict)
+            and set(state) == {"seed", "count"}
+            and all(isinstance(value, int) and 0 <= value < _LARGEST for value in state.values())
+        )
         if not fits:
             raise CheckpointError(
-                "the random generator", got=f"the state {state!r}",
+                "the random generator",
+                got=f"the state {state!r}",
                 needs="a seed and a count, whole numbers 0 … 2⁶⁴−1",
-                remedy="Pass what its state_dict() gave.")
+                remedy="Pass what its state_dict() gave.",
+            )
         with self._lock:
             self._seed = state["seed"]
             self._count = state["count"]

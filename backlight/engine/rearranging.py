@@ -15,6 +15,30 @@ if TYPE_CHECKING:
     from backlight.engine.tensor import Tensor
 
 
+class Count(int):
+    """A number of elements that, called, answers as PyTorch's `size()` does.
+
+    Examples
+    --------
+    >>> from backlight import tensor
+    >>> x = tensor([[1.0, 2.0, 3.0]])
+    >>> x.size, x.size(), x.size(1)
+    (3, (1, 3), 3)
+    """
+
+    _shape: tuple[int, ...]
+
+    def __new__(cls, count: int, shape: tuple[int, ...]) -> Count:
+        """The whole number `count`, remembering the shape it belongs to."""
+        made = super().__new__(cls, count)
+        made._shape = shape
+        return made
+
+    def __call__(self, dim: int | None = None) -> Any:
+        """The shape, or the size along axis `dim`."""
+        return self._shape if dim is None else self._shape[dim]
+
+
 class Rearranging:
     """Casts and shapes whose arguments are friendlier than the gates'."""
 
@@ -75,7 +99,7 @@ class Rearranging:
     def flatten(self, start_dim: int = 0) -> Tensor:
         """All axes from `start_dim` on made into one."""
         kept = self.shape[: start_dim % self.ndim] if self.ndim else ()
-        return self.reshape(*kept, int(np.prod(self.shape[len(kept):])))
+        return self.reshape(*kept, int(np.prod(self.shape[len(kept) :])))
 
     def split(self, sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
         """Parts along an axis: that many equal ones (NumPy), or of the sizes named (PyTorch)."""

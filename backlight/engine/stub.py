@@ -28,9 +28,9 @@ from backlight.engine.tensor import Tensor
 
 class GateMethods:
 '''
-_TAIL = '''
+_TAIL = """
 def attach(kind: type) -> None: ...
-'''
+"""
 _WIDTH = 100
 
 
@@ -44,8 +44,11 @@ def stub() -> str:
     """
     kinds = (Tensor, Interchange, InPlace, Rearranging, Operators)
     taken = {name for kind in kinds for name in vars(kind)}
-    methods = [_method(name, gate) for name, gate in sorted(TABLE.items())
-               if name not in taken and type(gate).__module__.startswith("backlight.")]
+    methods = [
+        _method(name, gate)
+        for name, gate in sorted(TABLE.items())
+        if name not in taken and type(gate).__module__.startswith("backlight.")
+    ]
     return _HEAD + "".join(methods) + _TAIL
 
 
@@ -59,12 +62,15 @@ def _method(name: str, gate: Gate) -> str:
     if not gate.variadic:
         rest = gate.inputs[1:]
         needed = len(rest) - gate.optional
-        wires = [f"{wire}: Any" if place < needed else f"{wire}: Any = None"
-                 for place, wire in enumerate(rest)]
+        wires = [
+            f"{wire}: Any" if place < needed else f"{wire}: Any = None"
+            for place, wire in enumerate(rest)
+        ]
     settings = [_setting(one, default) for one, default in gate.defaults.items()]
     # An attribute without a default may follow by position only what must be given too.
     if any(default is inspect.Parameter.empty for default in gate.defaults.values()) and (
-            gate.optional or gate.variadic or _unordered(gate)):
+        gate.optional or gate.variadic or _unordered(gate)
+    ):
         settings = ["*", *settings] if not gate.variadic else settings
     arguments = ["self", *wires, *settings]
     line = f"    def {name}({', '.join(arguments)}) -> Tensor: ...\n"
@@ -88,7 +94,8 @@ def _setting(name: str, default: Any) -> str:
         kind = "int | Sequence[int] | None" if name in ("axis", "axes") else "Any"
     else:
         kind = {"bool": "bool", "int": "int", "float": "float", "str": "str"}.get(
-            type(default).__name__, "Any")
+            type(default).__name__, "Any"
+        )
         if name in ("stride", "padding", "dilation", "output_padding"):
             kind = "int | Sequence[int]"
         if name == "dtype":

@@ -17,8 +17,9 @@ from backlight.engine.apply import run
 from backlight.engine.in_place import InPlace
 from backlight.engine.interchange import Interchange
 from backlight.engine.methods import GateMethods, attach
+from backlight.engine.naming import Naming
 from backlight.engine.operators import Operators
-from backlight.engine.rearranging import Rearranging
+from backlight.engine.rearranging import Count, Rearranging
 from backlight.errors import DTypeError, GraphError, ShapeError
 from backlight.gates.arithmetic import add, divide, multiply, negative, power, subtract
 from backlight.gates.gate import TABLE, Gate
@@ -27,7 +28,7 @@ Array = np.ndarray[Any, Any]
 _NONE: dict[str, Any] = {}
 
 
-class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
+class Tensor(Naming, Interchange, InPlace, Rearranging, Operators, GateMethods):
     """An array that remembers how it was made.
 
     Parameters
@@ -87,8 +88,9 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
     _base: Tensor | None
     _notes: dict[str, Any] | None
 
-    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False,
-                 name: str | None = None) -> None:
+    def __init__(
+        self, data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+    ) -> None:
         if isinstance(data, Tensor):
             data = data._value
         self._value = np.array(dtypes.as_array(data, dtype), order="C")
@@ -138,9 +140,9 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
         return self._value.ndim  # type: ignore[no-any-return]
 
     @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self._value.size  # type: ignore[no-any-return]
+    def size(self) -> Count:
+        """Number of elements; called, the shape, or the size along one axis, as in PyTorch."""
+        return Count(self._value.size, self._value.shape)
 
     @property
     def nbytes(self) -> int:
@@ -168,21 +170,6 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
         return dict(self._attributes)
 
     @property
-    def name(self) -> str | None:
-        """Its name in pictures and messages."""
-        return (self._notes or _NONE).get("name")
-
-    @name.setter
-    def name(self, name: str | None) -> None:
-        self.note("name", name)
-
-    def note(self, key: str, value: Any) -> None:
-        """Attach a remark (its name, the layer that made it)."""
-        if self._notes is None:
-            self._notes = {}
-        self._notes[key] = value
-
-    @property
     def data(self) -> Tensor:
         """The same numbers without history, sharing memory; assigning replaces the numbers."""
         return self.detach()
@@ -198,8 +185,12 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
 
     def __len__(self) -> int:
         if not self.ndim:
-            raise DTypeError(self._title(), got="len()", needs="at least one axis",
-                             remedy="A 0-d tensor is one number: use item().")
+            raise DTypeError(
+                self._title(),
+                got="len()",
+                needs="at least one axis",
+                remedy="A 0-d tensor is one number: use item().",
+            )
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -208,35 +199,22 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
     def __getitem__(self, key: Any) -> Tensor:
         return TABLE["index"].of(self, key)  # type: ignore[attr-defined, no-any-return]
 
-    def __repr__(self) -> str:
-        """Numbers, type, and the gate and layer that made it."""
-        text = np.array2string(np.asarray(self._value), separator=", ", prefix="tensor(",
-                               precision=4, threshold=200)
-        facts = "" if self.dtype in (dtypes.float32, dtypes.int64, dtypes.boolean) else \
-            f", dtype={self.dtype}"
-        if self._gate is not None:
-            facts += f", gate={self._gate.name}"
-        elif self.requires_grad:
-            facts += ", requires_grad=True"
-        origin = (self._notes or _NONE).get("origin")
-        return f"tensor({text}{facts}{f', layer={origin.path}' if origin else ''})"
-
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy the value, not the history, as a leaf."""
         if self._gate is not None:
-            raise GraphError(self._title(), got="a copy or pickle while it has a history",
-                             needs="a leaf", remedy="Detach it first: tensor.detach().")
-        return _revive, (type(self), np.asarray(self._value).copy(), self.requires_grad,
-                         self.name, None if self.grad is None else self.grad._value)
-
-    def _title(self) -> str:
-        if self.name:
-            return f"tensor {self.name!r}"
-        if self._gate is not None:
-            return f"the output of gate {self._gate.name}, shape {self.shape},"
-        return f"tensor of shape {self.shape}"
-
-    # ── gradients ──────────────────────────────────────────────────────────────────────────
+            raise GraphError(
+                self._title(),
+                got="a copy or pickle while it has a history",
+                needs="a leaf",
+                remedy="Detach it first: tensor.detach().",
+            )
+        return _revive, (
+            type(self),
+            np.asarray(self._value).copy(),
+            self.requires_grad,
+            self.name,
+            None if self.grad is None else self.grad._value,
+        )
 
     @property
     def requires_grad(self) -> bool:
@@ -257,13 +235,17 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
         if gradient is not None:
             gradient = as_tensor(gradient, self.dtype)
             if gradient.shape != self.shape:
-                raise ShapeError(self._title(), got=f"a gradient of shape {gradient.shape}",
-                                 needs=f"its own shape {self.shape}",
-                                 remedy="Assign one number an element.")
+                raise ShapeError(
+                    self._title(),
+                    got=f"a gradient of shape {gradient.shape}",
+                    needs=f"its own shape {self.shape}",
+                    remedy="Assign one number an element.",
+                )
         self._grad = gradient
 
-    def backward(self, gradient: Any = None, *, retain_graph: bool = False,
-                 create_graph: bool = False) -> None:
+    def backward(
+        self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
         """Add the gradients of this value to the `.grad` of every leaf it was made from.
 
         Parameters
@@ -295,12 +277,18 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
         """
         if requires_grad and self._value.dtype.kind != "f":
             raise DTypeError(
-                self._title(), got=f"requires_grad with elements of type {self.dtype}",
+                self._title(),
+                got=f"requires_grad with elements of type {self.dtype}",
                 needs="float32 or float64: whole numbers have no neighbours to differentiate by",
-                remedy="Convert it first: tensor.float().")
+                remedy="Convert it first: tensor.float().",
+            )
         if not requires_grad and self._gate is not None:
-            raise GraphError(self._title(), got="requires_grad=False on a computed value",
-                             needs="a leaf", remedy="Use tensor.detach().")
+            raise GraphError(
+                self._title(),
+                got="requires_grad=False on a computed value",
+                needs="a leaf",
+                remedy="Use tensor.detach().",
+            )
         self._wanted = bool(requires_grad)
         return self
 
@@ -313,9 +301,12 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
             If no gradient will reach it.
         """
         if not self._wanted:
-            raise GraphError(self._title(), got="retain_grad() without a gradient to keep",
-                             needs="a value made by gates from a tensor with requires_grad=True",
-                             remedy="Set requires_grad=True before computing.")
+            raise GraphError(
+                self._title(),
+                got="retain_grad() without a gradient to keep",
+                needs="a value made by gates from a tensor with requires_grad=True",
+                remedy="Set requires_grad=True before computing.",
+            )
         self.note("retain", True)
         return self
 
@@ -373,6 +364,7 @@ class Tensor(Interchange, InPlace, Rearranging, Operators, GateMethods):
 
 attach(Tensor)
 
+
 def _revive(
     kind: type[Tensor], value: Array, requires_grad: bool, name: str | None, grad: Array | None
 ) -> Tensor:
@@ -383,8 +375,9 @@ def _revive(
     return made
 
 
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False,
-           name: str | None = None) -> Tensor:
+def tensor(
+    data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
     """A tensor holding a copy of `data`. See `Tensor`.
 
     Examples
@@ -419,8 +412,9 @@ def from_dlpack(source: Any) -> Tensor:
         array = np.from_dlpack(source)
     except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as problem:
         raise DTypeError(
-            "from_dlpack", got=f"a {type(source).__name__} that gives no numbers ({problem})",
+            "from_dlpack",
+            got=f"a {type(source).__name__} that gives no numbers ({problem})",
             needs="an array with __dlpack__ in the processor's memory",
-            remedy="Move it to the processor, without a gradient, or pass numpy.asarray of it."
+            remedy="Move it to the processor, without a gradient, or pass numpy.asarray of it.",
         ) from problem
     return Tensor.share(array)

@@ -54,8 +54,9 @@ class Expression:
     @property
     def names(self) -> tuple[str, ...]:
         """The inputs, in the order of their first appearance."""
-        return tuple(dict.fromkeys(
-            node.name for node in _walk(self.tree) if isinstance(node, Name)))
+        return tuple(
+            dict.fromkeys(node.name for node in _walk(self.tree) if isinstance(node, Name))
+        )
 
     def __str__(self) -> str:
         return self.text
@@ -94,20 +95,25 @@ class Expression:
         for name in names:
             if name not in values:
                 raise ExpressionError(
-                    "expression", got=f"no value for {name}:\n    "
-                    f"{pointed(self.text, self._place(name))}",
+                    "expression",
+                    got=f"no value for {name}:\n    {pointed(self.text, self._place(name))}",
                     needs=f"a value for each of {', '.join(names)}",
-                    remedy=f"{nearest(name, values) if values else ''} Give {name}=… as well.")
+                    remedy=f"{nearest(name, values) if values else ''} Give {name}=… as well.",
+                )
         for name in values:
             if name not in names:
                 known = nearest(name, names) if names else "The formula has no names."
                 raise ExpressionError(
-                    "expression", got=f"a value for {name}, which {self.text[:60]!r} does not use",
-                    needs="values for its names only", remedy=f"{known} Remove {name}.")
+                    "expression",
+                    got=f"a value for {name}, which {self.text[:60]!r} does not use",
+                    needs="values for its names only",
+                    remedy=f"{known} Remove {name}.",
+                )
 
     def _place(self, name: str) -> int:
-        return next(node.place for node in _walk(self.tree)
-                    if isinstance(node, Name) and node.name == name)
+        return next(
+            node.place for node in _walk(self.tree) if isinstance(node, Name) and node.name == name
+        )
 
     def _compute(self, node: Node, inputs: Mapping[str, Tensor], dtype: Any, room: int) -> Any:
         if isinstance(node, Number):
@@ -132,19 +138,31 @@ class Expression:
             size = math.prod(gate.shape(*shapes, **attributes))
             if size > room:
                 raise ExpressionError(
-                    f"gate {gate.name}", got=f"inputs that make {size:,} numbers",
-                    needs=f"at most {room:,}", remedy="Use smaller inputs.")
+                    f"gate {gate.name}",
+                    got=f"inputs that make {size:,} numbers",
+                    needs=f"at most {room:,}",
+                    remedy="Use smaller inputs.",
+                )
             return as_tensor(gate(*bound, **attributes))
         except BacklightError as problem:
             raise self._located(problem, node) from None
         except (TypeError, ValueError, IndexError, OverflowError, MemoryError) as problem:
-            refused = ExpressionError(f"gate {gate.name}", got=f"what it cannot take ({problem})",
-                                      needs=gate.formula, remedy="Check its inputs and constants.")
+            refused = ExpressionError(
+                f"gate {gate.name}",
+                got=f"what it cannot take ({problem})",
+                needs=gate.formula,
+                remedy="Check its inputs and constants.",
+            )
             raise self._located(refused, node) from None
 
     def _located(self, problem: BacklightError, node: Call) -> BacklightError:
-        return problem if problem.source else problem.within(
-            problem.subject, f"In the expression:\n    {pointed(self.text, node.place)}")
+        return (
+            problem
+            if problem.source
+            else problem.within(
+                problem.subject, f"In the expression:\n    {pointed(self.text, node.place)}"
+            )
+        )
 
 
 def read_value(name: str, text: str) -> np.ndarray[Any, Any]:
@@ -162,20 +180,31 @@ def read_value(name: str, text: str) -> np.ndarray[Any, Any]:
     """
     subject = f"input {name}"
     if text.strip().lower().lstrip("+-−") in ("nan", "inf", "infinity"):
-        raise ExpressionError(subject, got=text.strip(), needs="a finite number",
-                              remedy="Gradients need numbers with neighbours.")
+        raise ExpressionError(
+            subject,
+            got=text.strip(),
+            needs="a finite number",
+            remedy="Gradients need numbers with neighbours.",
+        )
     try:
         written = Expression.parse(text)
     except BacklightError as problem:
         raise problem.within(subject) from None
     if written.names:
-        raise ExpressionError(subject, got=f"the text {text[:60]!r}",
-                              needs="a number such as -1.5, or a matrix such as [[1, 2], [3, 4]]",
-                              remedy=f"Write {name}=1.5, without letters.")
+        raise ExpressionError(
+            subject,
+            got=f"the text {text[:60]!r}",
+            needs="a number such as -1.5, or a matrix such as [[1, 2], [3, 4]]",
+            remedy=f"Write {name}=1.5, without letters.",
+        )
     value = written.evaluate({}).numpy()
     if not np.isfinite(value).all():
-        raise ExpressionError(subject, got=f"{text[:60]!r}, which is not finite",
-                              needs="finite numbers", remedy="Write smaller ones.")
+        raise ExpressionError(
+            subject,
+            got=f"{text[:60]!r}, which is not finite",
+            needs="finite numbers",
+            remedy="Write smaller ones.",
+        )
     return np.asarray(value, np.float64)
 
 
@@ -197,11 +226,16 @@ def read_values(settings: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
         name, equals, text = setting.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise ExpressionError(f"the setting {setting!r}", got="no name or no value",
-                                  needs="name=value", remedy="Write for example x=3.")
+            raise ExpressionError(
+                f"the setting {setting!r}",
+                got="no name or no value",
+                needs="name=value",
+                remedy="Write for example x=3.",
+            )
         if name in found:
-            raise ExpressionError(f"input {name}", got="two values", needs="one",
-                                  remedy="Remove one of them.")
+            raise ExpressionError(
+                f"input {name}", got="two values", needs="one", remedy="Remove one of them."
+            )
         found[name] = read_value(name, text)
     return found
 
@@ -210,8 +244,12 @@ def _as_input(name: str, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, str):
-        raise ExpressionError(f"input {name}", got=f"the text {value[:60]!r}", needs="numbers",
-                              remedy="Pass a number, an array or a tensor.")
+        raise ExpressionError(
+            f"input {name}",
+            got=f"the text {value[:60]!r}",
+            needs="numbers",
+            remedy="Pass a number, an array or a tensor.",
+        )
     weak = not hasattr(value, "dtype") and not hasattr(value, "__array__")
     array = dtypes.as_array(value, dtypes.float64 if weak else None, subject=f"input {name}")
     return Tensor.share(array)

@@ -18,10 +18,17 @@ MAX_DEPTH = 50
 
 _COMPARISON, _SUM, _PRODUCT, _UNARY, _POWER = 10, 20, 30, 40, 50
 _INFIX = {
-    "<": (_COMPARISON, "less"), "<=": (_COMPARISON, "less_equal"), ">": (_COMPARISON, "greater"),
-    ">=": (_COMPARISON, "greater_equal"), "==": (_COMPARISON, "equal"),
-    "!=": (_COMPARISON, "not_equal"), "+": (_SUM, "add"), "-": (_SUM, "subtract"),
-    "*": (_PRODUCT, "multiply"), "/": (_PRODUCT, "divide"), "@": (_PRODUCT, "matmul"),
+    "<": (_COMPARISON, "less"),
+    "<=": (_COMPARISON, "less_equal"),
+    ">": (_COMPARISON, "greater"),
+    ">=": (_COMPARISON, "greater_equal"),
+    "==": (_COMPARISON, "equal"),
+    "!=": (_COMPARISON, "not_equal"),
+    "+": (_SUM, "add"),
+    "-": (_SUM, "subtract"),
+    "*": (_PRODUCT, "multiply"),
+    "/": (_PRODUCT, "divide"),
+    "@": (_PRODUCT, "matmul"),
     "**": (_POWER, "power"),
 }
 _RAISED = {"²": 2.0, "³": 3.0}
@@ -112,8 +119,12 @@ class _Reader:
         """Count a node; its place is handed back."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise self.refuse(place, f"more than {MAX_NODES} values and operations",
-                              f"at most {MAX_NODES}", "Split the formula.")
+            raise self.refuse(
+                place,
+                f"more than {MAX_NODES} values and operations",
+                f"at most {MAX_NODES}",
+                "Split the formula.",
+            )
         return place
 
     def refuse(self, place: int, got: str, needs: str, remedy: str) -> ExpressionError:
@@ -122,9 +133,11 @@ class _Reader:
     def expect(self, sign: str, opened: Token, remedy: str = "") -> None:
         if self.token.text != sign:
             raise self.refuse(
-                self.token.place, f"{_called(self.token)} where {opened.text!r} is still open",
+                self.token.place,
+                f"{_called(self.token)} where {opened.text!r} is still open",
                 f"{sign!r} or a sign between two values",
-                remedy or f"Close the {opened.text!r} at character {opened.place + 1}.")
+                remedy or f"Close the {opened.text!r} at character {opened.place + 1}.",
+            )
         self.next()
 
     def expect_end(self) -> None:
@@ -143,16 +156,24 @@ class _Reader:
             remedy = f"Remove the {token.text!r}."
         else:
             remedy = f"Write * before {token.text} for a product."
-        raise self.refuse(token.place, f"{_called(token)} after a complete formula",
-                          "a sign between two values, such as + or *", remedy)
+        raise self.refuse(
+            token.place,
+            f"{_called(token)} after a complete formula",
+            "a sign between two values, such as + or *",
+            remedy,
+        )
 
     # ── values ─────────────────────────────────────────────────────────────────────────────
 
     def value(self, power: int, depth: int) -> Node:
         """A value and the operations behind it that bind tighter than `power`."""
         if depth > MAX_DEPTH:
-            raise self.refuse(self.token.place, f"more than {MAX_DEPTH} levels of nesting",
-                              f"at most {MAX_DEPTH}", "Write it with fewer brackets and signs.")
+            raise self.refuse(
+                self.token.place,
+                f"more than {MAX_DEPTH} levels of nesting",
+                f"at most {MAX_DEPTH}",
+                "Write it with fewer brackets and signs.",
+            )
         left = self.operand(depth)
         while True:
             token = self.token
@@ -170,8 +191,11 @@ class _Reader:
             # A power binds from the right, and a sign may stand before its exponent.
             right = self.value(_UNARY - 1 if gate == "power" else strength, depth + 1)
             left = Call(gate, (left, right), (), self.count(token.place), token.text)
-            if strength == _COMPARISON and self.token.text in _INFIX and \
-                    _INFIX[self.token.text][0] == _COMPARISON:
+            if (
+                strength == _COMPARISON
+                and self.token.text in _INFIX
+                and _INFIX[self.token.text][0] == _COMPARISON
+            ):
                 self.expect_end()
 
     def operand(self, depth: int) -> Node:
@@ -196,17 +220,22 @@ class _Reader:
             rows = self.rows(depth)
             _check_rows(self.text, rows, token.place)
             return Matrix(rows, token.place)
-        raise self.refuse(token.place, f"{_called(token)} where a value should be",
-                          "a number, a name, a gate such as exp(x), or [ … ]",
-                          "Write a value there.")
+        raise self.refuse(
+            token.place,
+            f"{_called(token)} where a value should be",
+            "a number, a name, a gate such as exp(x), or [ … ]",
+            "Write a value there.",
+        )
 
     def name(self, token: Token) -> Node:
         if token.text in TABLE:
             gate = TABLE[token.text].name
             raise self.refuse(
-                token.place, f"the name of the gate {gate} without inputs",
+                token.place,
+                f"the name of the gate {gate} without inputs",
                 "inputs in round brackets, or another name for the input",
-                f"Write {token.text}(…), or call the input {token.text}0.")
+                f"Write {token.text}(…), or call the input {token.text}0.",
+            )
         return Name(token.text, self.count(token.place))
 
     # ── gates ──────────────────────────────────────────────────────────────────────────────
@@ -214,8 +243,12 @@ class _Reader:
     def call(self, token: Token, depth: int) -> Node:
         spelled = _GREEK_NAMES.get(token.text, token.text)
         if spelled not in TABLE:
-            raise self.refuse(token.place, f"the unknown gate {token.text!r}",
-                              "a gate of the table", _suggestion(spelled))
+            raise self.refuse(
+                token.place,
+                f"the unknown gate {token.text!r}",
+                "a gate of the table",
+                _suggestion(spelled),
+            )
         opened = self.next()
         inputs, constants = self.arguments(opened, depth)
         place = self.count(token.place)
@@ -227,8 +260,14 @@ class _Reader:
             return whole
         return self.bound(spelled, token, inputs, constants, place)
 
-    def bound(self, spelled: str, token: Token, inputs: list[Node],
-              constants: list[tuple[str, Any]], place: int) -> Node:
+    def bound(
+        self,
+        spelled: str,
+        token: Token,
+        inputs: list[Node],
+        constants: list[tuple[str, Any]],
+        place: int,
+    ) -> Node:
         """The call, once the numbers of inputs and constants fit the gate."""
         gate = TABLE[spelled]
         room = list(gate.defaults)
@@ -243,14 +282,20 @@ class _Reader:
         fits = (gate.variadic and inputs) or least <= len(inputs) <= len(gate.inputs)
         if not fits:
             wires = "*" + gate.inputs[0] if gate.variadic else ", ".join(gate.inputs)
-            raise self.refuse(token.place, f"{spelled} with {len(inputs)} inputs",
-                              f"{spelled}({wires})", f"Give it {least} inputs.")
+            raise self.refuse(
+                token.place,
+                f"{spelled} with {len(inputs)} inputs",
+                f"{spelled}({wires})",
+                f"Give it {least} inputs.",
+            )
         for name, _ in constants:
             if name not in room and {"dim": "axis", "keepdim": "keepdims"}.get(name) not in room:
                 raise self.refuse(
-                    token.place, f"{spelled} with the constant {name!r}",
+                    token.place,
+                    f"{spelled} with the constant {name!r}",
                     f"one of {', '.join(room)}" if room else "no constants",
-                    nearest(name, room) if room else "Remove it.")
+                    nearest(name, room) if room else "Remove it.",
+                )
         return Call(gate.name, tuple(inputs), tuple(constants), place, token.text)
 
     def arguments(self, opened: Token, depth: int) -> tuple[list[Node], list[tuple[str, Any]]]:
@@ -262,12 +307,17 @@ class _Reader:
                 name = self.next()
                 self.next()
                 if name.text in dict(constants):
-                    raise self.refuse(name.place, f"the constant {name.text!r} twice", "it once",
-                                      "Remove one.")
+                    raise self.refuse(
+                        name.place, f"the constant {name.text!r} twice", "it once", "Remove one."
+                    )
                 constants.append((name.text, self.constant(depth)))
             elif constants:
-                raise self.refuse(self.token.place, "an input after a constant",
-                                  "inputs first, then constants", "Move it to the front.")
+                raise self.refuse(
+                    self.token.place,
+                    "an input after a constant",
+                    "inputs first, then constants",
+                    "Move it to the front.",
+                )
             else:
                 inputs.append(self.value(0, depth + 1))
             if self.token.text != ",":
@@ -285,14 +335,22 @@ class _Reader:
         value = self.value(_UNARY - 1, depth + 1)
         if isinstance(value, (Number, Matrix)):
             return _constant(value)
-        raise self.refuse(token.place, "a constant that has to be computed",
-                          "a number, a list of numbers or a word", "Write its value.")
+        raise self.refuse(
+            token.place,
+            "a constant that has to be computed",
+            "a number, a list of numbers or a word",
+            "Write its value.",
+        )
 
     def rows(self, depth: int) -> tuple[Any, ...]:
         """The numbers between brackets, nested."""
         if depth > MAX_DEPTH:
-            raise self.refuse(self.token.place, f"more than {MAX_DEPTH} levels of nesting",
-                              f"at most {MAX_DEPTH}", "Use fewer brackets.")
+            raise self.refuse(
+                self.token.place,
+                f"more than {MAX_DEPTH} levels of nesting",
+                f"at most {MAX_DEPTH}",
+                "Use fewer brackets.",
+            )
         opened = self.next()
         found: list[Any] = []
         while self.token.text != "]":
@@ -302,8 +360,12 @@ class _Reader:
                 place = self.token.place
                 value = self.value(_SUM, depth + 1)
                 if not isinstance(value, Number):
-                    raise self.refuse(place, "a computed value inside [ … ]", "numbers only",
-                                      "Use stack(…) or concatenate(…) for values.")
+                    raise self.refuse(
+                        place,
+                        "a computed value inside [ … ]",
+                        "numbers only",
+                        "Use stack(…) or concatenate(…) for values.",
+                    )
                 found.append(value.value)
             if self.token.text != ",":
                 break
@@ -328,9 +390,12 @@ def _check_rows(text: str, rows: tuple[Any, ...], place: int) -> tuple[int, ...]
     for number, shape in enumerate(shapes):
         if shape != shapes[0]:
             raise ShapeError(
-                "expression", got=f"a matrix whose row 0 has shape {shapes[0]} and row {number} "
-                f"shape {shape}:\n    {pointed(text, place)}", needs="rows of equal length",
-                remedy="Make the rows equally long.")
+                "expression",
+                got=f"a matrix whose row 0 has shape {shapes[0]} and row {number} "
+                f"shape {shape}:\n    {pointed(text, place)}",
+                needs="rows of equal length",
+                remedy="Make the rows equally long.",
+            )
     return (len(rows), *shapes[0]) if shapes else (0,)
 
 

@@ -20,7 +20,8 @@ _TOKENS = re.compile(
     r"(?P<space>[ \t]+)"
     r"|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     rf"|(?P<name>[{_LETTER}][{_LETTER}0-9]*)"
-    r"|(?P<sign>\*\*|==|!=|<=|>=|[-+*/@()\[\],=<>×·−²³])")
+    r"|(?P<sign>\*\*|==|!=|<=|>=|[-+*/@()\[\],=<>×·−²³])"
+)
 _SPELLINGS = {"×": "*", "·": "*", "−": "-"}
 
 
@@ -48,8 +49,11 @@ def tokenize(text: str) -> list[Token]:
     """
     if len(text) > MAX_CHARACTERS:
         raise ExpressionError(
-            "expression", got=f"{len(text):,} characters", needs=f"at most {MAX_CHARACTERS:,}",
-            remedy="Compute parts of it in Python, and pass them as inputs.")
+            "expression",
+            got=f"{len(text):,} characters",
+            needs=f"at most {MAX_CHARACTERS:,}",
+            remedy="Compute parts of it in Python, and pass them as inputs.",
+        )
     found = []
     place = 0
     while place < len(text):
@@ -67,15 +71,17 @@ def tokenize(text: str) -> list[Token]:
 
 def refusal(text: str, place: int, got: str, needs: str, remedy: str) -> ExpressionError:
     """An error with a caret under the place."""
-    return ExpressionError("expression", got=f"{got}:\n    {pointed(text, place)}", needs=needs,
-                           remedy=remedy)
+    return ExpressionError(
+        "expression", got=f"{got}:\n    {pointed(text, place)}", needs=needs, remedy=remedy
+    )
 
 
 def pointed(text: str, place: int) -> str:
     """The text near `place`, and a second line with a caret under it."""
     start = max(0, min(place - _SHOWN // 2, len(text) - _SHOWN))
-    shown = [c if c.isprintable() else "\N{REPLACEMENT CHARACTER}"
-             for c in text[start : start + _SHOWN]]
+    shown = [
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[start : start + _SHOWN]
+    ]
     before, after = ("…" if start else ""), ("…" if start + _SHOWN < len(text) else "")
     width = len(before) + sum(_columns(c) for c in shown[: place - start])
     return f"{before}{''.join(shown)}{after}\n    {' ' * width}^ here"
@@ -88,15 +94,24 @@ def _columns(character: str) -> int:
 def _check_number(text: str, match: re.Match[str]) -> None:
     number, end = match.group(), match.end()
     if float(number) == float("inf"):
-        raise refusal(text, match.start(), f"the number {number[:20]}, too large for a float",
-                      "numbers up to 1.8e308", "Write a smaller one.")
+        raise refusal(
+            text,
+            match.start(),
+            f"the number {number[:20]}, too large for a float",
+            "numbers up to 1.8e308",
+            "Write a smaller one.",
+        )
     following = text[end : end + 1]
     if re.match(rf"[{_LETTER}]", following):
         rest = re.match(rf"[{_LETTER}0-9]+", text[end:])
         name = rest.group() if rest else following
-        raise refusal(text, end, f"{name!r} right after the number {number}",
-                      "numbers such as 2, 0.5 or 1e-3, and a sign between two values",
-                      f"Write {number} * {name} for a product")
+        raise refusal(
+            text,
+            end,
+            f"{name!r} right after the number {number}",
+            "numbers such as 2, 0.5 or 1e-3, and a sign between two values",
+            f"Write {number} * {name} for a product",
+        )
     if following == ".":
         raise refusal(text, end, "a second point in a number", "one point", "Remove one.")
 
@@ -116,5 +131,10 @@ def _foreign(text: str, place: int) -> ExpressionError:
     elif character.isalpha():
         remedy = "If it looks like a Latin letter it is another one: type it again."
     shown = f"{character!r} " if character.isprintable() else ""
-    return refusal(text, place, f"the character {shown}({code} {name})",
-                   "names, numbers and + - * / ** @ ( ) [ ] , = < > × · − ² ³", remedy)
+    return refusal(
+        text,
+        place,
+        f"the character {shown}({code} {name})",
+        "names, numbers and + - * / ** @ ( ) [ ] , = < > × · − ² ³",
+        remedy,
+    )

@@ -135,9 +135,12 @@ class Gelu(Elementwise):
         if approximate == "none":
             return normal_cdf_values(np, x, held)
         if approximate != "tanh":
-            raise ArgumentError("gelu", got=f"approximate={approximate!r}",
-                                needs="'none' or 'tanh'", remedy=nearest(approximate,
-                                                                         ("none", "tanh")))
+            raise ArgumentError(
+                "gelu",
+                got=f"approximate={approximate!r}",
+                needs="'none' or 'tanh'",
+                remedy=nearest(approximate, ("none", "tanh")),
+            )
         # ½(1 + tanh u) is σ(2u), without the cancellation of 1 + tanh.
         bounded = np.minimum(held, 100.0)
         return held * sigmoid.forward(np, _twice_inner(bounded))

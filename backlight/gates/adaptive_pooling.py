@@ -32,9 +32,12 @@ class AdaptivePooling(Structural, abstract=True):
         sizes = spatial(self.name, x, self.rank)
         count = several(self.name, "output_size", output_size, self.rank, 1)
         if min(sizes) < 1:
-            raise ShapeError(self.name, got=f"an input of shape {tuple(x)} for output {count}",
-                             needs="at least one number to see",
-                             remedy="Pool an input whose sizes are not 0.")
+            raise ShapeError(
+                self.name,
+                got=f"an input of shape {tuple(x)} for output {count}",
+                needs="at least one number to see",
+                remedy="Pool an input whose sizes are not 0.",
+            )
         return sizes, count
 
 
@@ -64,9 +67,11 @@ class AdaptiveMax(ToSize, abstract=True):
         return largest
 
     def backward(self, upstream: Any, x: Any, output: Any, *, output_size: Any) -> Any:
-        return (lambda: route_back(
-            upstream, find(f"{self.name}_winner")(x, output_size=output_size),
-            size=x.shape[2:]),)
+        return (
+            lambda: route_back(
+                upstream, find(f"{self.name}_winner")(x, output_size=output_size), size=x.shape[2:]
+            ),
+        )
 
     def branch(self, np: Any, x: Any, *, output_size: Any) -> Any:
         return find(f"{self.name}_winner").forward(np, x, output_size=output_size)
@@ -125,8 +130,9 @@ class AdaptiveAverageByData(AdaptivePooling, abstract=True):
         return gradient
 
     def backward(self, upstream: Any, y: Any, output: Any, *, size: Any) -> Any:
-        return (lambda: find(self.name.removesuffix("_by_data"))(
-            upstream, output_size=y.shape[2:]),)
+        return (
+            lambda: find(self.name.removesuffix("_by_data"))(upstream, output_size=y.shape[2:]),
+        )
 
     def shape(self, y: Any, *, size: Any) -> Shape:
         spatial(self.name, y, self.rank)
@@ -142,8 +148,10 @@ class AdaptiveAverageByData(AdaptivePooling, abstract=True):
 
 def _windows(sizes: Shape, count: Shape) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
     """Every place of the output with the slices of the input that it sees."""
-    along = [[slice(i * size // windows, -(-(i + 1) * size // windows)) for i in range(windows)]
-             for size, windows in zip(sizes, count, strict=True)]
+    along = [
+        [slice(i * size // windows, -(-(i + 1) * size // windows)) for i in range(windows)]
+        for size, windows in zip(sizes, count, strict=True)
+    ]
     for place in itertools.product(*map(range, count)):
         yield place, tuple(axis[i] for axis, i in zip(along, place, strict=True))
 
@@ -154,7 +162,10 @@ def _spatial(rank: int) -> Shape:
 
 def _cases(rank: int) -> Iterator[tuple[Shape, Any]]:
     cases: list[tuple[Shape, Any]] = [
-        ((2, 3, 4, 4), 1), ((1, 2, 4, 6), 2), ((1, 2, 5, 7), (2, 3)), ((1, 1, 2, 3), (3, 4)),
+        ((2, 3, 4, 4), 1),
+        ((1, 2, 4, 6), 2),
+        ((1, 2, 5, 7), (2, 3)),
+        ((1, 1, 2, 3), (3, 4)),
         ((0, 2, 4, 4), 2),
     ]
     for x, size in cases:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from backlight import dtypes
+from backlight.gates.cast import cast
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
 from backlight.gates.slicing import axis_of, slice
-from backlight.gates.view import cast, flip, pad, reshape, transpose
+from backlight.gates.view import flip, pad, reshape, transpose
 from backlight.shapes import Axis, Shape, axes, reduce
 
 
@@ -28,9 +29,16 @@ class Along(Structural, abstract=True):
 
     def samples(self) -> Iterator[Sample]:
         """All axes, one, two, the last; a scalar; nothing."""
-        for place, (size, axis) in enumerate([
-            ((2, 3), None), ((2, 3), 0), ((2, 3), -1), ((2, 3, 4), (0, 2)), ((), None), ((0, 3), 1),
-        ]):
+        for place, (size, axis) in enumerate(
+            [
+                ((2, 3), None),
+                ((2, 3), 0),
+                ((2, 3), -1),
+                ((2, 3, 4), (0, 2)),
+                ((), None),
+                ((0, 3), 1),
+            ]
+        ):
             yield Sample((draw(size, 700 + place),), {"axis": axis})
 
 
@@ -73,8 +81,12 @@ class Peak(Along):
 
     def forward(self, np: Any, x: Any, *, axis: Axis = None) -> Any:
         x = np.asarray(x)
-        top = np.max(x.astype(dtypes.floating(x.dtype), copy=False), axis=axis, keepdims=True,
-                     initial=-np.inf)
+        top = np.max(
+            x.astype(dtypes.floating(x.dtype), copy=False),
+            axis=axis,
+            keepdims=True,
+            initial=-np.inf,
+        )
         return np.where(top == -np.inf, 0.0, top)
 
     def shape(self, x: Any, *, axis: Axis = None, **_: Any) -> Shape:
@@ -140,9 +152,16 @@ class Cumsum(Along):
         return kind if kind.kind == "f" else dtypes.int64
 
     def samples(self) -> Iterator[Sample]:
-        for place, (size, axis) in enumerate([
-            ((4,), 0), ((2, 3), -1), ((2, 3), 0), ((2, 3), None), ((), None), ((0, 3), 0),
-        ]):
+        for place, (size, axis) in enumerate(
+            [
+                ((4,), 0),
+                ((2, 3), -1),
+                ((2, 3), 0),
+                ((2, 3), None),
+                ((), None),
+                ((0, 3), 0),
+            ]
+        ):
             yield Sample((draw(size, 710 + place),), {"axis": axis})
 
 

@@ -195,9 +195,12 @@ class Power(Counting):
     def forward(self, np: Any, x: Any, p: Any) -> Any:
         x, p = _number(x), _number(p)
         if isinstance(p, int) and p < 0 and getattr(x, "dtype", dtypes.float32).kind in "iu":
-            raise ArgumentError("power", got=f"whole numbers to the power {p}",
-                                needs="a power ≥ 0: the result would be a fraction",
-                                remedy="Convert the base first, for example with .float().")
+            raise ArgumentError(
+                "power",
+                got=f"whole numbers to the power {p}",
+                needs="a power ≥ 0: the result would be a fraction",
+                remedy="Convert the base first, for example with .float().",
+            )
         return np.power(x, p)
 
     def backward(self, upstream: Any, x: Any, p: Any, output: Any) -> Any:

@@ -24,8 +24,15 @@ class AveragePooling(Pooling, abstract=True):
     result = "float"
 
     def forward(
-        self, np: Any, x: Any, *, kernel_size: Any, stride: Any = None, padding: Any = 0,
-        count_include_pad: bool = True, rounding: str = "exact",
+        self,
+        np: Any,
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        count_include_pad: bool = True,
+        rounding: str = "exact",
     ) -> Any:
         window, count = self.fit(x.shape, kernel_size, stride, padding, rounding)
         mean = np.zeros((*x.shape[:2], *count), float64)
@@ -35,23 +42,46 @@ class AveragePooling(Pooling, abstract=True):
         return mean.astype(self.dtype(x.dtype), copy=False)
 
     def backward(
-        self, upstream: Any, x: Any, output: Any, *, kernel_size: Any, stride: Any, padding: Any,
-        count_include_pad: bool, rounding: str,
+        self,
+        upstream: Any,
+        x: Any,
+        output: Any,
+        *,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        count_include_pad: bool,
+        rounding: str,
     ) -> Any:
-        return (lambda: find(f"{self.name}_by_data")(
-            upstream, size=x.shape[2:], kernel_size=kernel_size, stride=stride, padding=padding,
-            count_include_pad=count_include_pad, rounding=rounding),)
+        return (
+            lambda: find(f"{self.name}_by_data")(
+                upstream,
+                size=x.shape[2:],
+                kernel_size=kernel_size,
+                stride=stride,
+                padding=padding,
+                count_include_pad=count_include_pad,
+                rounding=rounding,
+            ),
+        )
 
     def shape(
-        self, x: Any, *, kernel_size: Any, stride: Any = None, padding: Any = 0,
-        count_include_pad: bool = True, rounding: str = "exact",
+        self,
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        count_include_pad: bool = True,
+        rounding: str = "exact",
     ) -> Shape:
         return (*x[:2], *self.fit(x, kernel_size, stride, padding, rounding)[1])
 
     def samples(self) -> Iterator[Sample]:
         for stream, (x, settings) in enumerate(self.cases()):
-            yield Sample((draw(x, 920 + stream),),
-                         settings | {"count_include_pad": bool(stream % 2)})
+            yield Sample(
+                (draw(x, 920 + stream),), settings | {"count_include_pad": bool(stream % 2)}
+            )
 
 
 class AverageByData(Pooling, abstract=True):
@@ -61,11 +91,25 @@ class AverageByData(Pooling, abstract=True):
     result = "float"
 
     def forward(
-        self, np: Any, y: Any, *, size: Any, kernel_size: Any, stride: Any = None,
-        padding: Any = 0, count_include_pad: bool = True, rounding: str = "exact",
+        self,
+        np: Any,
+        y: Any,
+        *,
+        size: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        count_include_pad: bool = True,
+        rounding: str = "exact",
     ) -> Any:
-        data = self.shape(y.shape, size=size, kernel_size=kernel_size, stride=stride,
-                          padding=padding, rounding=rounding)
+        data = self.shape(
+            y.shape,
+            size=size,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            rounding=rounding,
+        )
         window, count = self.fit(data, kernel_size, stride, padding, rounding)
         kind = self.dtype(y.dtype)
         share = y / _members(np, window, data[2:], count, count_include_pad).astype(kind)
@@ -75,38 +119,67 @@ class AverageByData(Pooling, abstract=True):
         return gradient
 
     def backward(
-        self, upstream: Any, y: Any, output: Any, *, size: Any, kernel_size: Any, stride: Any,
-        padding: Any, count_include_pad: bool, rounding: str,
+        self,
+        upstream: Any,
+        y: Any,
+        output: Any,
+        *,
+        size: Any,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        count_include_pad: bool,
+        rounding: str,
     ) -> Any:
-        return (lambda: find(self.subject)(
-            upstream, kernel_size=kernel_size, stride=stride, padding=padding,
-            count_include_pad=count_include_pad, rounding=rounding),)
+        return (
+            lambda: find(self.subject)(
+                upstream,
+                kernel_size=kernel_size,
+                stride=stride,
+                padding=padding,
+                count_include_pad=count_include_pad,
+                rounding=rounding,
+            ),
+        )
 
     def shape(
-        self, y: Any, *, size: Any, kernel_size: Any, stride: Any = None, padding: Any = 0,
-        count_include_pad: bool = True, rounding: str = "exact",
+        self,
+        y: Any,
+        *,
+        size: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        count_include_pad: bool = True,
+        rounding: str = "exact",
     ) -> Shape:
         given = spatial(self.name, y, self.rank)
         data = (*y[:2], *several(self.name, "size", size, self.rank, 1))
         _, count = self.fit(data, kernel_size, stride, padding, rounding)
         if given != count:
-            raise ShapeError(self.name, got=f"y with windows {given}",
-                             needs=f"{count}, what the pooling gives for inputs of size {size}",
-                             remedy="Give it the gradient of that pooling's output.")
+            raise ShapeError(
+                self.name,
+                got=f"y with windows {given}",
+                needs=f"{count}, what the pooling gives for inputs of size {size}",
+                remedy="Give it the gradient of that pooling's output.",
+            )
         return data
 
     def samples(self) -> Iterator[Sample]:
         for stream, (x, settings) in enumerate(self.cases()):
             y = find(self.subject).shape(x, **settings)
-            yield Sample((draw(y, 940 + stream),), settings | {
-                "size": x[2:], "count_include_pad": bool(stream % 2)})
+            yield Sample(
+                (draw(y, 940 + stream),),
+                settings | {"size": x[2:], "count_include_pad": bool(stream % 2)},
+            )
 
 
 def _members(np: Any, window: Window, sizes: Shape, count: Shape, include_pad: bool) -> Any:
     """How many numbers each window averages; what hangs over the padding never counts."""
     members = np.ones(count, float64)
-    for axis, (kernel, stride, padding, size, windows) in enumerate(zip(
-            window.kernel, window.stride, window.padding, sizes, count, strict=True)):
+    for axis, (kernel, stride, padding, size, windows) in enumerate(
+        zip(window.kernel, window.stride, window.padding, sizes, count, strict=True)
+    ):
         start = np.arange(windows) * stride - padding
         edge = padding if include_pad else 0
         seen = np.minimum(start + kernel, size + edge) - np.maximum(start, -edge)

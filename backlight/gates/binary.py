@@ -60,8 +60,9 @@ class BinaryCrossEntropyWithLogits(Structural):
         costs = np.where(missed == 0, 0.0, missed * x) + np.log1p(np.exp(-np.abs(x)))
         return fold(np, self.name, costs, reduction, x.dtype)
 
-    def backward(self, upstream: Any, logits: Any, target: Any, output: Any, *,
-                 reduction: str) -> Any:
+    def backward(
+        self, upstream: Any, logits: Any, target: Any, output: Any, *, reduction: str
+    ) -> Any:
         each = share(upstream, reduction, logits.shape, logits.shape)
         # σ(x) − t as two terms: each keeps its digits where the answer is nearly right.
 
@@ -121,8 +122,9 @@ class BinaryCrossEntropy(Structural):
         no = np.where(target == 1, 0.0, (1.0 - target) * np.log1p(-p))
         return fold(np, self.name, -yes - no, reduction, p.dtype)
 
-    def backward(self, upstream: Any, probability: Any, target: Any, output: Any, *,
-                 reduction: str) -> Any:
+    def backward(
+        self, upstream: Any, probability: Any, target: Any, output: Any, *, reduction: str
+    ) -> Any:
         p = probability
         each = share(upstream, reduction, p.shape, p.shape)
 
@@ -161,9 +163,13 @@ def _checked(np: Any, subject: str, name: str, values: Any) -> Any:
         place = tuple(map(int, np.argwhere(wrong)[0]))
         at = f" at {list(place)}" if place else ""
         raise RangeError(
-            subject, got=f"a {name} of {values[place]}{at}", needs="numbers from 0 to 1",
-            remedy="Turn labels −1 and 1 into 0 and 1." if name == "target" else
-            "Pass scores to binary_cross_entropy_with_logits instead.")
+            subject,
+            got=f"a {name} of {values[place]}{at}",
+            needs="numbers from 0 to 1",
+            remedy="Turn labels −1 and 1 into 0 and 1."
+            if name == "target"
+            else "Pass scores to binary_cross_entropy_with_logits instead.",
+        )
     return values
 
 

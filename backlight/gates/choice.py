@@ -135,8 +135,11 @@ class Where(Elementwise):
         return np.where(condition, x, y)
 
     def backward(self, upstream: Any, condition: Any, x: Any, y: Any, output: Any) -> Any:
-        return (None, lambda: where(condition, upstream, 0.0),
-                lambda: where(condition, 0.0, upstream))
+        return (
+            None,
+            lambda: where(condition, upstream, 0.0),
+            lambda: where(condition, 0.0, upstream),
+        )
 
     def samples(self) -> Iterator[Sample]:
         for stream, sizes in enumerate([((2, 3),) * 3, ((),) * 3, ((0,),) * 3, ((3, 1), (2,), ())]):
@@ -198,8 +201,12 @@ class Clip(Elementwise):
 
     def forward(self, np: Any, x: Any, *, low: Any = None, high: Any = None) -> Any:
         if low is not None and high is not None and low > high:
-            raise ArgumentError("clip", got=f"low={low} above high={high}", needs="low ≤ high",
-                                remedy="Swap the bounds.")
+            raise ArgumentError(
+                "clip",
+                got=f"low={low} above high={high}",
+                needs="low ≤ high",
+                remedy="Swap the bounds.",
+            )
         # Without bounds the output is a copy: what shares memory with x would have to say so.
         bounded = np.maximum(x, x if low is None else low)
         return bounded if high is None else np.minimum(bounded, high)

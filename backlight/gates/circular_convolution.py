@@ -38,12 +38,16 @@ class CircularConvolution(Structural):
 
     def forward(self, np: Any, w: Any, s: Any) -> Any:
         reach = _reach(w.shape, s.shape)
-        return sum(s[..., reach + d : reach + d + 1] * np.roll(w, d, axis=-1)
-                   for d in range(-reach, reach + 1))
+        return sum(
+            s[..., reach + d : reach + d + 1] * np.roll(w, d, axis=-1)
+            for d in range(-reach, reach + 1)
+        )
 
     def backward(self, upstream: Any, w: Any, s: Any, output: Any) -> Any:
-        return (lambda: circular_convolution(upstream, flip(s, axis=-1)),
-                lambda: circular_correlation(upstream, w, shifts=s.shape[-1]))
+        return (
+            lambda: circular_convolution(upstream, flip(s, axis=-1)),
+            lambda: circular_correlation(upstream, w, shifts=s.shape[-1]),
+        )
 
     def dtype(self, *given: Any, **attributes: Any) -> Any:
         mixed = super().dtype(*given, **attributes)
@@ -72,18 +76,28 @@ class CircularCorrelation(Structural):
         self.shape(y.shape, w.shape, shifts=shifts)
         reach = shifts // 2
         kind = np.result_type(y, w)
-        return np.stack([
-            np.sum(y * np.roll(w, d, axis=-1), axis=-1, dtype=np.float64).astype(kind)
-            for d in range(-reach, reach + 1)], axis=-1)
+        return np.stack(
+            [
+                np.sum(y * np.roll(w, d, axis=-1), axis=-1, dtype=np.float64).astype(kind)
+                for d in range(-reach, reach + 1)
+            ],
+            axis=-1,
+        )
 
     def backward(self, upstream: Any, y: Any, w: Any, output: Any, *, shifts: int) -> Any:
-        return (lambda: circular_convolution(w, upstream),
-                lambda: circular_convolution(y, flip(upstream, axis=-1)))
+        return (
+            lambda: circular_convolution(w, upstream),
+            lambda: circular_convolution(y, flip(upstream, axis=-1)),
+        )
 
     def shape(self, y: Any, w: Any, *, shifts: int) -> Shape:
         if not y or not w or y[-1] != w[-1]:
-            raise ShapeError(self.name, got=f"shapes {tuple(y)} and {tuple(w)}",
-                             needs="as many places in both", remedy="Make the last axes equal.")
+            raise ShapeError(
+                self.name,
+                got=f"shapes {tuple(y)} and {tuple(w)}",
+                needs="as many places in both",
+                remedy="Make the last axes equal.",
+            )
         _reach(w, (shapes.whole(self.name, "shifts", shifts, 1),))
         return (*shapes.broadcast(self.name, tuple(y[:-1]), tuple(w[:-1])), shifts)
 
@@ -96,14 +110,21 @@ def _reach(w: Shape, s: Shape) -> int:
     """The k of 2k+1 shifts."""
     if not w or not s or s[-1] % 2 == 0:
         raise ShapeError(
-            "circular_convolution", got=f"weights of shape {tuple(w)}, shifts of shape {tuple(s)}",
+            "circular_convolution",
+            got=f"weights of shape {tuple(w)}, shifts of shape {tuple(s)}",
             needs="places along the last axis, and an odd number of shifts −k … k",
-            remedy="Put a shift by 0 in the middle of the shifts.")
+            remedy="Put a shift by 0 in the middle of the shifts.",
+        )
     return s[-1] // 2
 
 
 _PAIRS: list[tuple[Shape, Shape]] = [
-    ((5,), (3,)), ((2, 4), (2, 3)), ((2, 4), (3,)), ((4,), (2, 3)), ((3,), (1,)), ((3,), (7,)),
+    ((5,), (3,)),
+    ((2, 4), (2, 3)),
+    ((2, 4), (3,)),
+    ((4,), (2, 3)),
+    ((3,), (1,)),
+    ((3,), (7,)),
     ((0, 4), (0, 3)),
 ]
 

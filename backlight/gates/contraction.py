@@ -55,8 +55,10 @@ class Matmul(Structural):
 
     def backward(self, upstream: Any, x: Any, y: Any, output: Any) -> Any:
         if x.ndim == 2 and y.ndim == 2:
-            return (lambda: matmul(upstream, transpose(y, axes=(1, 0))),
-                    lambda: matmul(transpose(x, axes=(1, 0)), upstream))
+            return (
+                lambda: matmul(upstream, transpose(y, axes=(1, 0))),
+                lambda: matmul(transpose(x, axes=(1, 0)), upstream),
+            )
         row = reshape(x, shape=(1, x.shape[0])) if x.ndim == 1 else x
         column = reshape(y, shape=(y.shape[0], 1)) if y.ndim == 1 else y
         stack = upstream.shape[: upstream.ndim - (x.ndim > 1) - (y.ndim > 1)]
@@ -69,8 +71,10 @@ class Matmul(Structural):
         def by_y() -> Any:
             if column.ndim == 2 and row.ndim > 2:
                 rows = math.prod(row.shape[:-1])
-                gradient = matmul(_turned(reshape(row, shape=(rows, row.shape[-1]))),
-                                  reshape(above, shape=(rows, above.shape[-1])))
+                gradient = matmul(
+                    _turned(reshape(row, shape=(rows, row.shape[-1]))),
+                    reshape(above, shape=(rows, above.shape[-1])),
+                )
                 return reshape(gradient, shape=y.shape)
             gradient = matmul(_turned(row), above)
             return reshape(gradient, shape=(*stack, y.shape[0])) if y.ndim == 1 else gradient
@@ -81,11 +85,22 @@ class Matmul(Structural):
         return shapes.matmul(self.name, tuple(x), tuple(y))
 
     def samples(self) -> Iterator[Sample]:
-        for stream, (x, y) in enumerate([
-            ((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 2, 3), (3, 2)),
-            ((2, 1, 2, 3), (2, 3, 2)), ((2, 2, 3), (3,)), ((3,), (2, 3, 2)), ((2, 3), (2, 3, 2)),
-            ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((1, 1), (1, 1)),
-        ]):
+        for stream, (x, y) in enumerate(
+            [
+                ((2, 3), (3, 4)),
+                ((3,), (3,)),
+                ((3,), (3, 2)),
+                ((2, 3), (3,)),
+                ((2, 2, 3), (3, 2)),
+                ((2, 1, 2, 3), (2, 3, 2)),
+                ((2, 2, 3), (3,)),
+                ((3,), (2, 3, 2)),
+                ((2, 3), (2, 3, 2)),
+                ((0, 3), (3, 2)),
+                ((2, 0), (0, 3)),
+                ((1, 1), (1, 1)),
+            ]
+        ):
             yield Sample((draw(x, 700 + 2 * stream), draw(y, 701 + 2 * stream)))
 
 
@@ -159,12 +174,21 @@ class Einsum(Structural):
 
     def samples(self) -> Iterator[Sample]:
         cases: list[tuple[str, list[Shape]]] = [
-            ("ij,jk->ik", [(2, 3), (3, 4)]), ("bij,bjk->bik", [(2, 2, 3), (2, 3, 2)]),
-            ("ij->ji", [(2, 3)]), ("ij->", [(2, 3)]), ("ij->i", [(2, 3)]), ("ii->i", [(3, 3)]),
-            ("ii", [(3, 3)]), ("i,j->ij", [(2,), (3,)]), ("ij,ij", [(2, 3), (2, 3)]),
-            ("ij,jk,k->i", [(2, 3), (3, 2), (2,)]), (",i->i", [(), (3,)]),
-            ("...ij,jk->...ik", [(2, 2, 3), (3, 2)]), ("iij,j->i", [(2, 2, 3), (3,)]),
-            ("ij,k->k", [(2, 2), (3,)]), ("ij,jk->ik", [(0, 3), (3, 2)]),
+            ("ij,jk->ik", [(2, 3), (3, 4)]),
+            ("bij,bjk->bik", [(2, 2, 3), (2, 3, 2)]),
+            ("ij->ji", [(2, 3)]),
+            ("ij->", [(2, 3)]),
+            ("ij->i", [(2, 3)]),
+            ("ii->i", [(3, 3)]),
+            ("ii", [(3, 3)]),
+            ("i,j->ij", [(2,), (3,)]),
+            ("ij,ij", [(2, 3), (2, 3)]),
+            ("ij,jk,k->i", [(2, 3), (3, 2), (2,)]),
+            (",i->i", [(), (3,)]),
+            ("...ij,jk->...ik", [(2, 2, 3), (3, 2)]),
+            ("iij,j->i", [(2, 2, 3), (3,)]),
+            ("ij,k->k", [(2, 2), (3,)]),
+            ("ij,jk->ik", [(0, 3), (3, 2)]),
             ("ba,b", [(2, 3), (2,)]),
         ]
         for stream, (equation, sizes) in enumerate(cases):
@@ -183,28 +207,42 @@ def read(equation: str, given: Sequence[Any]) -> tuple[list[str], str, dict[str,
     left, arrow, right = equation.replace(" ", "").partition("->")
     groups = left.split(",")
     if len(groups) != len(given):
-        raise ArgumentError("einsum", got=f"{equation!r} with {len(given)} operands",
-                            needs="one group of letters for each operand",
-                            remedy="Separate the operands' letters by commas.")
+        raise ArgumentError(
+            "einsum",
+            got=f"{equation!r} with {len(given)} operands",
+            needs="one group of letters for each operand",
+            remedy="Separate the operands' letters by commas.",
+        )
     for group in [*groups, right]:
         if not group.replace("...", "", 1).isalpha() and group.replace("...", "", 1):
-            raise ArgumentError("einsum", got=f"{group!r} in {equation!r}",
-                                needs="letters, at most one '...' an operand, commas and '->'",
-                                remedy="Name every axis by one letter.")
+            raise ArgumentError(
+                "einsum",
+                got=f"{group!r} in {equation!r}",
+                needs="letters, at most one '...' an operand, commas and '->'",
+                remedy="Name every axis by one letter.",
+            )
     carried = _carried(equation, groups, given)
-    inputs = [_spelled(group, carried, len(size))
-              for group, size in zip(groups, given, strict=True)]
+    inputs = [
+        _spelled(group, carried, len(size)) for group, size in zip(groups, given, strict=True)
+    ]
     sizes: dict[str, int] = {}
     for letters, size in zip(inputs, given, strict=True):
         if len(letters) != len(size):
-            raise ShapeError("einsum", got=f"shape {tuple(size)} for {letters!r} in {equation!r}",
-                             needs=f"{len(letters)} axes", remedy="Name each axis by one letter.")
+            raise ShapeError(
+                "einsum",
+                got=f"shape {tuple(size)} for {letters!r} in {equation!r}",
+                needs=f"{len(letters)} axes",
+                remedy="Name each axis by one letter.",
+            )
         for letter, length in zip(letters, size, strict=True):
             if sizes.setdefault(letter, length) != length:
                 raise ShapeError(
-                    "einsum", got=f"sizes {sizes[letter]} and {length} for axis {letter!r} of "
+                    "einsum",
+                    got=f"sizes {sizes[letter]} and {length} for axis {letter!r} of "
                     f"{equation!r}, shapes {' and '.join(str(tuple(one)) for one in given)}",
-                    needs="one size for each letter", remedy="Reshape or transpose an operand.")
+                    needs="one size for each letter",
+                    remedy="Reshape or transpose an operand.",
+                )
     every = "".join(inputs)
     if arrow:
         output = right.replace("...", carried)
@@ -212,21 +250,31 @@ def read(equation: str, given: Sequence[Any]) -> tuple[list[str], str, dict[str,
         once = {letter for letter in every if every.count(letter) == 1} - set(carried)
         output = carried + "".join(sorted(once))
     if len(set(output)) < len(output) or not set(output) <= set(every):
-        raise ArgumentError("einsum", got=f"the output {right!r} in {equation!r}",
-                            needs="each letter once, and only letters of the operands",
-                            remedy="Correct the letters after '->'.")
+        raise ArgumentError(
+            "einsum",
+            got=f"the output {right!r} in {equation!r}",
+            needs="each letter once, and only letters of the operands",
+            remedy="Correct the letters after '->'.",
+        )
     return inputs, output, sizes
 
 
 def _carried(equation: str, groups: Sequence[str], given: Sequence[Any]) -> str:
     """Unused letters for the axes under the ellipsis."""
-    counts = [len(size) - len(group) + 3 for group, size in zip(groups, given, strict=True)
-              if "..." in group]
+    counts = [
+        len(size) - len(group) + 3
+        for group, size in zip(groups, given, strict=True)
+        if "..." in group
+    ]
     free = [letter for letter in string.ascii_letters if letter not in equation]
     count = max(counts, default=0)
     if count > len(free):
-        raise ArgumentError("einsum", got=f"{count} axes under '...'", needs=f"{len(free)} at most",
-                            remedy="Merge axes by a reshape.")
+        raise ArgumentError(
+            "einsum",
+            got=f"{count} axes under '...'",
+            needs=f"{len(free)} at most",
+            remedy="Merge axes by a reshape.",
+        )
     return "".join(free[: max(0, count)])
 
 
@@ -251,13 +299,16 @@ def _contract(np: Any, inputs: Sequence[str], output: str, x: Any, y: Any) -> An
     def matrix(array: Any, letters: str, *parts: list[str]) -> Any:
         order = [letters.index(letter) for part in parts for letter in part]
         return array.transpose(order).reshape(
-            [math.prod(sizes[letter] for letter in part) for part in parts])
+            [math.prod(sizes[letter] for letter in part) for part in parts]
+        )
 
-    product = np.matmul(matrix(x, left, carried, rows, summed),
-                        matrix(y, right, carried, summed, columns))
+    product = np.matmul(
+        matrix(x, left, carried, rows, summed), matrix(y, right, carried, summed, columns)
+    )
     made = [*carried, *rows, *columns]
     return product.reshape([sizes[letter] for letter in made]).transpose(
-        [made.index(letter) for letter in output])
+        [made.index(letter) for letter in output]
+    )
 
 
 def _summed_alone(np: Any, x: Any, letters: str, elsewhere: str) -> tuple[Any, str]:
@@ -271,8 +322,12 @@ def _summed_alone(np: Any, x: Any, letters: str, elsewhere: str) -> tuple[Any, s
 
 
 def _gradient(
-    upstream: Any, operands: Sequence[Any], inputs: Sequence[str], output: str,
-    sizes: dict[str, int], place: int,
+    upstream: Any,
+    operands: Sequence[Any],
+    inputs: Sequence[str],
+    output: str,
+    sizes: dict[str, int],
+    place: int,
 ) -> Any:
     """Upstream contracted with every operand but one, in the letters of that one."""
     target = inputs[place]
@@ -296,8 +351,7 @@ def _gradient(
         return gradient
     # A letter that only this operand has was summed: every number along it gets the same.
     whole = operands[place].shape
-    kept = tuple(size if letter in known else 1
-                 for letter, size in zip(wanted, whole, strict=True))
+    kept = tuple(size if letter in known else 1 for letter, size in zip(wanted, whole, strict=True))
     return broadcast_to(reshape(gradient, shape=kept), shape=whole)
 
 

@@ -50,11 +50,21 @@ class Convolution(Correlation, abstract=True):
     """Each filter's sum of products with every window of the input."""
 
     def forward(
-        self, np: Any, x: Any, weight: Any, bias: Any = None, *, stride: Any = 1, padding: Any = 0,
-        dilation: Any = 1, groups: int = 1, rounding: str = "exact",
+        self,
+        np: Any,
+        x: Any,
+        weight: Any,
+        bias: Any = None,
+        *,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        rounding: str = "exact",
     ) -> Any:
-        window, count = fit(self, x.shape, weight.shape, stride, padding, dilation, groups,
-                             rounding)
+        window, count = fit(
+            self, x.shape, weight.shape, stride, padding, dilation, groups, rounding
+        )
         given = (x.dtype, weight.dtype) if bias is None else (x.dtype, weight.dtype, bias.dtype)
         output = correlate(np, x, weight, window, groups, count, self.dtype(*given))
         if bias is not None:
@@ -63,21 +73,38 @@ class Convolution(Correlation, abstract=True):
         return output
 
     def backward(
-        self, upstream: Any, x: Any, weight: Any, bias: Any, output: Any, *, stride: Any,
-        padding: Any, dilation: Any, groups: int, rounding: str,
+        self,
+        upstream: Any,
+        x: Any,
+        weight: Any,
+        bias: Any,
+        output: Any,
+        *,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
+        rounding: str,
     ) -> Any:
         window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         others = (0, *range(2, self.rank + 2))
         return (
             lambda: self.sibling("_by_data")(upstream, weight, size=x.shape[2:], **window),
-            lambda: self.sibling("_by_weight")(
-                upstream, x, kernel_size=weight.shape[2:], **window),
+            lambda: self.sibling("_by_weight")(upstream, x, kernel_size=weight.shape[2:], **window),
             None if bias is None else lambda: total(upstream, axis=others),
         )
 
     def shape(
-        self, x: Any, weight: Any, bias: Any = None, *, stride: Any = 1, padding: Any = 0,
-        dilation: Any = 1, groups: int = 1, rounding: str = "exact",
+        self,
+        x: Any,
+        weight: Any,
+        bias: Any = None,
+        *,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        rounding: str = "exact",
     ) -> Shape:
         _, count = fit(self, x, weight, stride, padding, dilation, groups, rounding)
         if bias is not None:
@@ -86,36 +113,57 @@ class Convolution(Correlation, abstract=True):
 
     def sample(self, x: Shape, weight: Shape, stream: int, settings: dict[str, Any]) -> Sample:
         bias = draw(weight[:1], stream + 2) if stream % 8 else None
-        return Sample((draw(x, stream), draw(weight, stream + 1), bias),
-                      settings | {"rounding": "floor"})
+        return Sample(
+            (draw(x, stream), draw(weight, stream + 1), bias), settings | {"rounding": "floor"}
+        )
 
 
 def fit(
-    gate: Correlation, x: Shape, weight: Shape, stride: Any, padding: Any, dilation: Any,
-    groups: Any, rounding: str,
+    gate: Correlation,
+    x: Shape,
+    weight: Shape,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    rounding: str,
 ) -> tuple[Window, Shape]:
     """The window and how many fit, after checking that data, weights and groups belong together."""
     subject = gate.subject
     sizes = spatial(subject, x, gate.rank)
     if len(weight) != gate.rank + 2:
         raise ShapeError(
-            subject, got=f"weights of shape {tuple(weight)}",
+            subject,
+            got=f"weights of shape {tuple(weight)}",
             needs=f"{gate.rank + 2} axes: filters, channels per group, and the kernel's size",
-            remedy="Reshape the weights.")
+            remedy="Reshape the weights.",
+        )
     groups = check_groups(subject, groups, x[1], weight[0])
     if weight[1] * groups != x[1]:
         per_group = f" in each of {groups} groups" if groups > 1 else ""
         raise ShapeError(
-            subject, got=f"an input with {x[1]} channels, shape {tuple(x)}",
+            subject,
+            got=f"an input with {x[1]} channels, shape {tuple(x)}",
             needs=f"{weight[1] * groups} channels: its weights {tuple(weight)} take "
             f"{weight[1]}{per_group}",
             remedy=f"Make what comes before produce {weight[1] * groups} channels, or build it "
-            f"for {x[1]}.")
+            f"for {x[1]}.",
+        )
     if rounding == "ceil":
-        raise ArgumentError(subject, got="rounding='ceil'", needs="exact or floor",
-                            remedy="Pad the input; only pooling hangs windows over the edge.")
-    window = read(subject, tuple(weight[2:]), rank=gate.rank, stride=stride, padding=padding,
-                  dilation=dilation)
+        raise ArgumentError(
+            subject,
+            got="rounding='ceil'",
+            needs="exact or floor",
+            remedy="Pad the input; only pooling hangs windows over the edge.",
+        )
+    window = read(
+        subject,
+        tuple(weight[2:]),
+        rank=gate.rank,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+    )
     return window, window.count(sizes, rounding)
 
 
@@ -124,17 +172,22 @@ def check_groups(subject: str, groups: Any, channels: int, filters: int) -> int:
     number = shapes.whole(subject, "groups", groups, 1)
     if channels % number or filters % number:
         raise ShapeError(
-            subject, got=f"{number} groups for {channels} channels in and {filters} out",
+            subject,
+            got=f"{number} groups for {channels} channels in and {filters} out",
             needs="groups that divide both",
-            remedy=f"Use groups={math.gcd(channels, filters)} or a divisor of it.")
+            remedy=f"Use groups={math.gcd(channels, filters)} or a divisor of it.",
+        )
     return number
 
 
 def _check_bias(subject: str, bias: Shape, filters: int) -> None:
     if tuple(bias) != (filters,):
-        raise ShapeError(subject, got=f"a bias of shape {tuple(bias)}",
-                         needs=f"shape ({filters},), one number a filter",
-                         remedy="Make the bias as long as the weights' first axis.")
+        raise ShapeError(
+            subject,
+            got=f"a bias of shape {tuple(bias)}",
+            needs=f"shape ({filters},), one number a filter",
+            remedy="Make the bias as long as the weights' first axis.",
+        )
 
 
 def geometries(rank: int) -> Iterator[tuple[Shape, Shape, dict[str, Any]]]:
@@ -153,8 +206,10 @@ def geometries(rank: int) -> Iterator[tuple[Shape, Shape, dict[str, Any]]]:
     ]
     for x, weight, settings in cases:
         if rank == 1:
-            settings = {name: value[0] if isinstance(value, tuple) else value
-                        for name, value in settings.items()}
+            settings = {
+                name: value[0] if isinstance(value, tuple) else value
+                for name, value in settings.items()
+            }
             x, weight = x[:3], weight[:3]
         yield x, weight, plain | settings
 

@@ -24,29 +24,65 @@ class ByData(Correlation, abstract=True):
     """The gradient of a convolution by its data: every y spread over its window by the weights."""
 
     def forward(
-        self, np: Any, y: Any, weight: Any, *, size: Any, stride: Any = 1, padding: Any = 0,
-        dilation: Any = 1, groups: int = 1,
+        self,
+        np: Any,
+        y: Any,
+        weight: Any,
+        *,
+        size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Any:
-        data = self.shape(y.shape, weight.shape, size=size, stride=stride, padding=padding,
-                          dilation=dilation, groups=groups)
-        window = read(self.subject, weight.shape[2:], rank=self.rank, stride=stride,
-                      padding=padding, dilation=dilation)
+        data = self.shape(
+            y.shape,
+            weight.shape,
+            size=size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+        )
+        window = read(
+            self.subject,
+            weight.shape[2:],
+            rank=self.rank,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+        )
         return spread(np, y, weight, window, groups, data, self.dtype(y.dtype, weight.dtype))
 
     def backward(
-        self, upstream: Any, y: Any, weight: Any, output: Any, *, size: Any, stride: Any,
-        padding: Any, dilation: Any, groups: int,
+        self,
+        upstream: Any,
+        y: Any,
+        weight: Any,
+        output: Any,
+        *,
+        size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
     ) -> Any:
         window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         return (
             lambda: self.sibling()(upstream, weight, rounding="floor", **window),
-            lambda: self.sibling("_by_weight")(
-                y, upstream, kernel_size=weight.shape[2:], **window),
+            lambda: self.sibling("_by_weight")(y, upstream, kernel_size=weight.shape[2:], **window),
         )
 
     def shape(
-        self, y: Any, weight: Any, *, size: Any, stride: Any = 1, padding: Any = 0,
-        dilation: Any = 1, groups: int = 1,
+        self,
+        y: Any,
+        weight: Any,
+        *,
+        size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Shape:
         given = spatial(self.name, y, self.rank)
         data = (y[0], weight[1] * groups, *several(self.name, "size", size, self.rank, 0))
@@ -63,18 +99,48 @@ class ByWeight(Correlation, abstract=True):
     """The gradient of a convolution by its weights: each tap's sum of y times what it saw."""
 
     def forward(
-        self, np: Any, y: Any, x: Any, *, kernel_size: Any, stride: Any = 1, padding: Any = 0,
-        dilation: Any = 1, groups: int = 1,
+        self,
+        np: Any,
+        y: Any,
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Any:
-        weight = self.shape(y.shape, x.shape, kernel_size=kernel_size, stride=stride,
-                            padding=padding, dilation=dilation, groups=groups)
-        window = read(self.subject, weight[2:], rank=self.rank, stride=stride, padding=padding,
-                      dilation=dilation)
+        weight = self.shape(
+            y.shape,
+            x.shape,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+        )
+        window = read(
+            self.subject,
+            weight[2:],
+            rank=self.rank,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+        )
         return gather_weights(np, y, x, window, groups, weight, self.dtype(y.dtype, x.dtype))
 
     def backward(
-        self, upstream: Any, y: Any, x: Any, output: Any, *, kernel_size: Any, stride: Any,
-        padding: Any, dilation: Any, groups: int,
+        self,
+        upstream: Any,
+        y: Any,
+        x: Any,
+        output: Any,
+        *,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
     ) -> Any:
         window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         return (
@@ -83,8 +149,15 @@ class ByWeight(Correlation, abstract=True):
         )
 
     def shape(
-        self, y: Any, x: Any, *, kernel_size: Any, stride: Any = 1, padding: Any = 0,
-        dilation: Any = 1, groups: int = 1,
+        self,
+        y: Any,
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Shape:
         given = spatial(self.name, y, self.rank)
         kernel = several(self.name, "kernel_size", kernel_size, self.rank, 1)
@@ -97,15 +170,19 @@ class ByWeight(Correlation, abstract=True):
 
     def sample(self, x: Shape, weight: Shape, stream: int, settings: dict[str, Any]) -> Sample:
         y = self.sibling().shape(x, weight, rounding="floor", **settings)
-        return Sample((draw(y, stream), draw(x, stream + 1)),
-                      settings | {"kernel_size": weight[2:]})
+        return Sample(
+            (draw(y, stream), draw(x, stream + 1)), settings | {"kernel_size": weight[2:]}
+        )
 
 
 def _check_output(subject: str, got: Shape, needed: Shape) -> None:
     if tuple(got) != tuple(needed):
-        raise ShapeError(subject, got=f"y with channels (or images) and windows {tuple(got)}",
-                         needs=f"{tuple(needed)}, what the convolution gives there",
-                         remedy="Give it the gradient of that convolution's output.")
+        raise ShapeError(
+            subject,
+            got=f"y with channels (or images) and windows {tuple(got)}",
+            needs=f"{tuple(needed)}, what the convolution gives there",
+            remedy="Give it the gradient of that convolution's output.",
+        )
 
 
 class Conv2dByData(ByData):

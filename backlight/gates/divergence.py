@@ -40,8 +40,10 @@ class Xlogy(Elementwise):
 
     def backward(self, upstream: Any, x: Any, y: Any, output: Any) -> Any:
         nothing = (x == 0) & (y == 0)
-        return (lambda: upstream * where(nothing, 0.0, log(where(nothing, 1.0, y))),
-                lambda: upstream * where(x == 0, 0.0, x / where(x == 0, 1.0, y)))
+        return (
+            lambda: upstream * where(nothing, 0.0, log(where(nothing, 1.0, y))),
+            lambda: upstream * where(x == 0, 0.0, x / where(x == 0, 1.0, y)),
+        )
 
     def branch(self, np: Any, x: Any, y: Any) -> Any:
         return np.where((x == 0) & (y == 0), 1, 0)
@@ -65,10 +67,13 @@ class Distributions(Structural, abstract=True):
 
     def samples(self) -> Iterator[Sample]:
         """Rows, columns, one distribution, a batch of none."""
-        for stream, (size, axis) in enumerate([((2, 3), -1), ((3, 2), 0), ((4,), -1),
-                                               ((0, 3), 1), ((2, 3, 2), 1)]):
-            yield Sample((_distribution(size, axis, 580 + stream),
-                          _distribution(size, axis, 590 + stream)), {"axis": axis})
+        for stream, (size, axis) in enumerate(
+            [((2, 3), -1), ((3, 2), 0), ((4,), -1), ((0, 3), 1), ((2, 3, 2), 1)]
+        ):
+            yield Sample(
+                (_distribution(size, axis, 580 + stream), _distribution(size, axis, 590 + stream)),
+                {"axis": axis},
+            )
 
 
 class Entropy(Structural):
@@ -207,8 +212,10 @@ class KlDivergence(Distributions):
         each = expand_dims(upstream, axis=axis)
         never = p == 0
         believed = where(never, 1.0, q)
-        return (lambda: each * where(never, 0.0, log(where(never, 1.0, p)) - log(believed) + 1.0),
-                lambda: each * where(never, 0.0, -p / believed))
+        return (
+            lambda: each * where(never, 0.0, log(where(never, 1.0, p)) - log(believed) + 1.0),
+            lambda: each * where(never, 0.0, -p / believed),
+        )
 
     def branch(self, np: Any, p: Any, q: Any, *, axis: int = -1) -> Any:
         return np.sign(p)
@@ -227,15 +234,22 @@ def _not_negative(np: Any, subject: str, name: str, values: Any) -> Any:
         place = tuple(map(int, np.argwhere(values < 0)[0]))
         at = f" at {list(place)}" if place else ""
         raise RangeError(
-            subject, got=f"{name} with {values[place]}{at}", needs="probabilities of at least 0",
-            remedy="Make scores into probabilities with softmax first.")
+            subject,
+            got=f"{name} with {values[place]}{at}",
+            needs="probabilities of at least 0",
+            remedy="Make scores into probabilities with softmax first.",
+        )
     return values
 
 
 def _without_axis(subject: str, shape: Shape, axis: int) -> Shape:
     if not shape:
-        raise ShapeError(subject, got="a single number", needs="an axis of classes",
-                         remedy="Pass the probabilities of all classes.")
+        raise ShapeError(
+            subject,
+            got="a single number",
+            needs="an axis of classes",
+            remedy="Pass the probabilities of all classes.",
+        )
     return shapes.reduce(subject, shape, axis, keepdims=False)
 
 

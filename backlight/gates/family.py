@@ -19,7 +19,8 @@ from backlight.gates.gate import Gate, Role, Sample
 from backlight.shapes import Axis, Shape
 
 _BOUND = re.compile(
-    r"^\s*(?:(-?[\d.]+)\s*(<=?))?\s*[A-Za-z_]\w*\s*(?:(<=?|>=?|!=)\s*(-?[\d.]+))?\s*$")
+    r"^\s*(?:(-?[\d.]+)\s*(<=?))?\s*[A-Za-z_]\w*\s*(?:(<=?|>=?|!=)\s*(-?[\d.]+))?\s*$"
+)
 
 
 class Elementwise(Gate, abstract=True):
@@ -40,10 +41,12 @@ class Elementwise(Gate, abstract=True):
                 yield self._sample(3 + number, *(places * count)[:count])
 
     def _sample(self, stream: int, *sizes: Shape) -> Sample:
-        return Sample(tuple(
-            draw(size, stream * 16 + place, self.domain.get(name, ""))
-            for place, (name, size) in enumerate(zip(self.inputs, sizes, strict=True))
-        ))
+        return Sample(
+            tuple(
+                draw(size, stream * 16 + place, self.domain.get(name, ""))
+                for place, (name, size) in enumerate(zip(self.inputs, sizes, strict=True))
+            )
+        )
 
 
 class Reduction(Gate, abstract=True):
@@ -58,10 +61,16 @@ class Reduction(Gate, abstract=True):
     def samples(self) -> Iterator[Sample]:
         """Every kind of axis: all, first, last, two, kept; a scalar; an empty one."""
         allowed = self.domain.get("x", "")
-        for stream, (size, axis, keepdims) in enumerate([
-            ((2, 3), None, False), ((2, 3), 0, False), ((2, 3), -1, True),
-            ((2, 3, 4), (0, 2), False), ((4,), 0, True), ((), None, False),
-        ]):
+        for stream, (size, axis, keepdims) in enumerate(
+            [
+                ((2, 3), None, False),
+                ((2, 3), 0, False),
+                ((2, 3), -1, True),
+                ((2, 3, 4), (0, 2), False),
+                ((4,), 0, True),
+                ((), None, False),
+            ]
+        ):
             x = draw(size, stream + 40, allowed)
             yield Sample((x,), {"axis": axis, "keepdims": keepdims})
 
@@ -141,8 +150,13 @@ def outside(allowed: str, values: Any) -> numpy.ndarray[Any, Any]:
         wrong |= (array <= float(left)) if left_sign == "<" else (array < float(left))
     if sign is not None:
         bound = float(right)
-        wrong |= {"<": array >= bound, "<=": array > bound, ">": array <= bound,
-                  ">=": array < bound, "!=": array == bound}[sign]
+        wrong |= {
+            "<": array >= bound,
+            "<=": array > bound,
+            ">": array <= bound,
+            ">=": array < bound,
+            "!=": array == bound,
+        }[sign]
     return wrong
 
 

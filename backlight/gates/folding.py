@@ -28,10 +28,11 @@ def folded_count(subject: str, shape: Shape, axis: Axis, correction: int = 0) ->
         return max(left, 1)
     less = f" with correction={correction}" if correction else ""
     raise ShapeError(
-        subject, got=f"{count} number{'s' * (count != 1)} along axis {axis} of shape {shape}{less}",
+        subject,
+        got=f"{count} number{'s' * (count != 1)} along axis {axis} of shape {shape}{less}",
         needs=f"at least {correction + 1} along the axis",
-        remedy="Check for an empty batch, or name another axis" +
-        (", or set correction=0." if correction else "."),
+        remedy="Check for an empty batch, or name another axis"
+        + (", or set correction=0." if correction else "."),
     )
 
 

@@ -147,8 +147,13 @@ class Gate:
             return dtypes.int64
         # A variadic gate's last name stands for all wires from there on.
         names = self.inputs + self.inputs[-1:] * max(0, len(given) - len(self.inputs))
-        mixed = dtypes.promote(*[kind for name, kind in zip(names, given, strict=False)
-                                 if kind is not None and name not in self.selectors])
+        mixed = dtypes.promote(
+            *[
+                kind
+                for name, kind in zip(names, given, strict=False)
+                if kind is not None and name not in self.selectors
+            ]
+        )
         return dtypes.floating(mixed) if self.result == "float" else mixed
 
     def check(self, *inputs: Any, **attributes: Any) -> None:
@@ -180,15 +185,19 @@ class Gate:
                 continue
             if not hasattr(kind, "apply_gate"):
                 foreign = True
-            elif highest is None or (getattr(kind, "executor_rank", 0)
-                                     > getattr(highest, "executor_rank", 0)):
+            elif highest is None or (
+                getattr(kind, "executor_rank", 0) > getattr(highest, "executor_rank", 0)
+            ):
                 highest = value
         if highest is not None:
             return highest.apply_gate(self, inputs, attributes)
         if foreign:  # lists, and arrays of other libraries
-            inputs = tuple(value if type(value) in _PLAIN else
-                           dtypes.as_array(value, subject=f"gate {self.name}")
-                           for value in inputs)
+            inputs = tuple(
+                value
+                if type(value) in _PLAIN
+                else dtypes.as_array(value, subject=f"gate {self.name}")
+                for value in inputs
+            )
         return self.compute(inputs, attributes)
 
     def compute(self, inputs: Sequence[Any], attributes: dict[str, Any]) -> Any:
@@ -198,7 +207,8 @@ class Gate:
             return self.forward(numpy, *inputs, **attributes)
         except MISTAKES as problem:
             raise explained(self, inputs, attributes, problem) from (
-                None if isinstance(problem, BacklightError) else problem)
+                None if isinstance(problem, BacklightError) else problem
+            )
         finally:
             restore(token)
 
@@ -261,8 +271,9 @@ class Gate:
     def _read_signature(self) -> None:
         parameters = list(inspect.signature(self.forward).parameters.values())[1:]
         kinds = inspect.Parameter
-        wires = [p for p in parameters if p.kind in (kinds.POSITIONAL_OR_KEYWORD,
-                                                     kinds.VAR_POSITIONAL)]
+        wires = [
+            p for p in parameters if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.VAR_POSITIONAL)
+        ]
         self.variadic = any(p.kind is kinds.VAR_POSITIONAL for p in wires)
         self.inputs = tuple(p.name for p in wires)
         self.optional = sum(p.default is None for p in wires)
@@ -271,8 +282,12 @@ class Gate:
     def _check_declaration(self) -> None:
         cls = type(self)
         if cls.abstract:
-            raise GateError(cls.__name__, got="an instance of a family", needs="a gate",
-                            remedy="Subclass it with a forward and a backward.")
+            raise GateError(
+                cls.__name__,
+                got="an instance of a family",
+                needs="a gate",
+                remedy="Subclass it with a forward and a backward.",
+            )
         for name in ("role", "formula"):
             if not getattr(cls, name, None):
                 raise self._missing(name)
@@ -283,25 +298,34 @@ class Gate:
         taken = TABLE.get(self.name)
         here = (cls.__module__, cls.__qualname__)
         if taken is not None and (type(taken).__module__, type(taken).__qualname__) != here:
-            raise GateError(f"gate {self.name}", got="a name that another gate has",
-                            needs="a name of its own", remedy="Rename the class.")
+            raise GateError(
+                f"gate {self.name}",
+                got="a name that another gate has",
+                needs="a name of its own",
+                remedy="Rename the class.",
+            )
         if self.role in (Role.WALL, Role.SOURCE):
             return
         if cls.backward is Gate.backward:
             raise self._missing("backward")
-        rule = [p.name for p in inspect.signature(self.backward).parameters.values()
-                if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        rule = [
+            p.name
+            for p in inspect.signature(self.backward).parameters.values()
+            if p.kind is not inspect.Parameter.KEYWORD_ONLY
+        ]
         wires = ["upstream", *self.inputs, "output"]
         if not self.variadic and rule != wires:
             raise GateError(
-                f"gate {self.name}", got=f"backward({', '.join(rule)})",
+                f"gate {self.name}",
+                got=f"backward({', '.join(rule)})",
                 needs=f"backward({', '.join(wires)})",
                 remedy="Name upstream, then the inputs in their order, then output.",
             )
 
     def _missing(self, what: str) -> GateError:
         return GateError(
-            f"gate {type(self).__name__}", got=f"a declaration without {what}",
+            f"gate {type(self).__name__}",
+            got=f"a declaration without {what}",
             needs="role, formula, a docstring, forward and backward",
             remedy=f"Add {what} to the class.",
         )
@@ -309,9 +333,12 @@ class Gate:
     def _misuse(self, got: str) -> GateError:
         wires = ["*" + self.inputs[0]] if self.variadic else list(self.inputs)
         settings = [f"{name}=…" for name in self.defaults]
-        return GateError(f"gate {self.name}", got=got,
-                         needs=f"{self.name}({', '.join(wires + settings)})",
-                         remedy="Call it with these arguments.")
+        return GateError(
+            f"gate {self.name}",
+            got=got,
+            needs=f"{self.name}({', '.join(wires + settings)})",
+            remedy="Call it with these arguments.",
+        )
 
     def _name_wires(self, wires: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         filled = list(wires)
@@ -341,8 +368,12 @@ def find(name: str) -> Gate:
         If there is none; the message suggests the nearest.
     """
     if name not in TABLE:
-        raise GateError("the gate table", got=f"the name {name!r}", needs="a declared gate",
-                        remedy=nearest(name, TABLE))
+        raise GateError(
+            "the gate table",
+            got=f"the name {name!r}",
+            needs="a declared gate",
+            remedy=nearest(name, TABLE),
+        )
     return TABLE[name]
 
 

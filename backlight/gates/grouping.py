@@ -37,16 +37,34 @@ class GroupNorm(Normalisation):
 
     source = "Wu and He, Group normalization, 2018"
 
-    def forward(self, np: Any, x: Any, gamma: Any = None, beta: Any = None, *, groups: int,
-                epsilon: float = 1e-5) -> Any:
+    def forward(
+        self,
+        np: Any,
+        x: Any,
+        gamma: Any = None,
+        beta: Any = None,
+        *,
+        groups: int,
+        epsilon: float = 1e-5,
+    ) -> Any:
         return self.apply(np, x, gamma, beta, groups, epsilon)
 
-    def backward(self, upstream: Any, x: Any, gamma: Any, beta: Any, output: Any, *, groups: int,
-                 epsilon: float) -> Any:
+    def backward(
+        self,
+        upstream: Any,
+        x: Any,
+        gamma: Any,
+        beta: Any,
+        output: Any,
+        *,
+        groups: int,
+        epsilon: float,
+    ) -> Any:
         return self.unapply(upstream, x, gamma, beta, groups, epsilon)
 
-    def parts(self, x: Any, gamma: Any = None, beta: Any = None, *, groups: int,
-              epsilon: float = 1e-5) -> Any:
+    def parts(
+        self, x: Any, gamma: Any = None, beta: Any = None, *, groups: int, epsilon: float = 1e-5
+    ) -> Any:
         """Groups, standardize, back, scale, shift."""
         return self.unfold(x, gamma, beta, groups, epsilon)
 
@@ -54,9 +72,12 @@ class GroupNorm(Normalisation):
         """Channels split into groups."""
         count = shapes.whole(self.name, "groups", how, 1)
         if len(shape) < 2 or shape[1] % count:
-            raise ShapeError(self.name, got=f"an input of shape {shape} for {how} groups",
-                             needs="(examples, channels, …) with channels that groups divide",
-                             remedy="Use a number of groups that divides the channels.")
+            raise ShapeError(
+                self.name,
+                got=f"an input of shape {shape} for {how} groups",
+                needs="(examples, channels, …) with channels that groups divide",
+                remedy="Use a number of groups that divides the channels.",
+            )
         return (shape[0], count, shape[1] // count, *shape[2:])
 
     def over(self, shape: Shape, how: Any) -> Shape:
@@ -67,8 +88,15 @@ class GroupNorm(Normalisation):
         """The channels."""
         return _channels(shape)
 
-    def shape(self, x: Shape, gamma: Shape | None = None, beta: Shape | None = None, *,
-              groups: int, epsilon: float = 1e-5) -> Shape:
+    def shape(
+        self,
+        x: Shape,
+        gamma: Shape | None = None,
+        beta: Shape | None = None,
+        *,
+        groups: int,
+        epsilon: float = 1e-5,
+    ) -> Shape:
         """The input's shape."""
         return self._check(x, gamma, beta, groups, epsilon)
 
@@ -100,12 +128,14 @@ class InstanceNorm(Normalisation):
 
     source = "Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016"
 
-    def forward(self, np: Any, x: Any, gamma: Any = None, beta: Any = None, *,
-                epsilon: float = 1e-5) -> Any:
+    def forward(
+        self, np: Any, x: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-5
+    ) -> Any:
         return self.apply(np, x, gamma, beta, None, epsilon)
 
-    def backward(self, upstream: Any, x: Any, gamma: Any, beta: Any, output: Any, *,
-                 epsilon: float) -> Any:
+    def backward(
+        self, upstream: Any, x: Any, gamma: Any, beta: Any, output: Any, *, epsilon: float
+    ) -> Any:
         return self.unapply(upstream, x, gamma, beta, None, epsilon)
 
     def parts(self, x: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-5) -> Any:
@@ -115,17 +145,26 @@ class InstanceNorm(Normalisation):
     def over(self, shape: Shape, how: Any) -> Shape:
         """All axes after the channels."""
         if len(shape) < 3 or all(length == 1 for length in shape[2:]):
-            raise ShapeError(self.name, got=f"an input of shape {shape}, one value a channel",
-                             needs="(examples, channels, …) with several values a channel",
-                             remedy="Use layer_norm for features without positions.")
+            raise ShapeError(
+                self.name,
+                got=f"an input of shape {shape}, one value a channel",
+                needs="(examples, channels, …) with several values a channel",
+                remedy="Use layer_norm for features without positions.",
+            )
         return tuple(range(2, len(shape)))
 
     def meet(self, shape: Shape, how: Any) -> Shape:
         """The channels."""
         return _channels(shape)
 
-    def shape(self, x: Shape, gamma: Shape | None = None, beta: Shape | None = None, *,
-              epsilon: float = 1e-5) -> Shape:
+    def shape(
+        self,
+        x: Shape,
+        gamma: Shape | None = None,
+        beta: Shape | None = None,
+        *,
+        epsilon: float = 1e-5,
+    ) -> Shape:
         """The input's shape."""
         return self._check(x, gamma, beta, None, epsilon)
 
@@ -168,8 +207,12 @@ class NeighbourSum(Structural):
     def shape(self, x: Shape, *, before: int, after: int) -> Shape:
         """The input's shape."""
         if len(x) < 2:
-            raise ShapeError(self.name, got=f"an input of shape {x}",
-                             needs="(examples, channels, …)", remedy="Keep the batch's axis.")
+            raise ShapeError(
+                self.name,
+                got=f"an input of shape {x}",
+                needs="(examples, channels, …)",
+                remedy="Keep the batch's axis.",
+            )
         shapes.whole(self.name, "before", before, 0)
         shapes.whole(self.name, "after", after, 0)
         return x
@@ -208,23 +251,33 @@ class LocalResponseNorm(Structural):
     result = "float"
     source = "Krizhevsky, Sutskever and Hinton, 2012, section 3.3"
 
-    def forward(self, np: Any, x: Any, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75,
-                k: float = 1.0) -> Any:
+    def forward(
+        self,
+        np: Any,
+        x: Any,
+        *,
+        size: int = 5,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        k: float = 1.0,
+    ) -> Any:
         x = as_float(np, x)
         self.shape(x.shape, size=size, k=k)
         wide = x.astype(np.float64)
         sums = neighbour_sum.forward(np, wide * wide, before=size // 2, after=(size - 1) // 2)
         return (wide / (k + alpha / size * sums) ** beta).astype(x.dtype, copy=False)
 
-    def backward(self, upstream: Any, x: Any, output: Any, *, size: int, alpha: float, beta: float,
-                 k: float) -> Any:
+    def backward(
+        self, upstream: Any, x: Any, output: Any, *, size: int, alpha: float, beta: float, k: float
+    ) -> Any:
         before, after = size // 2, (size - 1) // 2
         level = k + alpha / size * neighbour_sum(x * x, before=before, after=after)
         felt = neighbour_sum(upstream * output / level, before=after, after=before)
-        return (upstream * level ** -beta - (2.0 * alpha * beta / size) * (x * felt),)
+        return (upstream * level**-beta - (2.0 * alpha * beta / size) * (x * felt),)
 
-    def parts(self, x: Any, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75,
-              k: float = 1.0) -> Any:
+    def parts(
+        self, x: Any, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    ) -> Any:
         """Square, sum over neighbours, scale, power, divide."""
         sums = neighbour_sum(x * x, before=size // 2, after=(size - 1) // 2)
         return x / (k + alpha / size * sums) ** beta
@@ -233,8 +286,9 @@ class LocalResponseNorm(Structural):
         """The input's shape."""
         shapes.whole(self.name, "size", size, 1)
         if not k > 0:
-            raise ArgumentError(self.name, got=f"k={k}", needs="a number above 0",
-                                remedy="Use 1, or AlexNet's 2.")
+            raise ArgumentError(
+                self.name, got=f"k={k}", needs="a number above 0", remedy="Use 1, or AlexNet's 2."
+            )
         return neighbour_sum.shape(x, before=0, after=0)
 
     def samples(self) -> Iterator[Sample]:

@@ -36,7 +36,13 @@ class Hinge(Structural, abstract=True):
     """Whether the sum over the classes is divided by their number."""
 
     def forward(
-        self, np: Any, scores: Any, labels: Any, *, margin: float = 1.0, squared: bool = False,
+        self,
+        np: Any,
+        scores: Any,
+        labels: Any,
+        *,
+        margin: float = 1.0,
+        squared: bool = False,
         reduction: str = "mean",
     ) -> Any:
         scores, labels = as_float(np, scores), np.asarray(labels)
@@ -53,15 +59,22 @@ class Hinge(Structural, abstract=True):
         return fold(np, self.name, costs, reduction, scores.dtype)
 
     def backward(
-        self, upstream: Any, scores: Any, labels: Any, output: Any, *, margin: float,
-        squared: bool, reduction: str,
+        self,
+        upstream: Any,
+        scores: Any,
+        labels: Any,
+        output: Any,
+        *,
+        margin: float,
+        squared: bool,
+        reduction: str,
     ) -> Any:
         size, axis = scores.shape, class_axis(scores.shape)
-        costs = size[:axis] + size[axis + 1:]
+        costs = size[:axis] + size[axis + 1 :]
 
         def by_scores() -> Any:
             hit = label_mask(labels, classes=size[axis], axis=axis)
-            each = share(upstream, reduction, costs, (*size[:axis], 1, *size[axis + 1:]))
+            each = share(upstream, reduction, costs, (*size[:axis], 1, *size[axis + 1 :]))
             if self.divided:
                 each = each / size[axis]
             excess = self.gated_excess(scores, hit, axis, margin)
@@ -84,14 +97,25 @@ class Hinge(Structural, abstract=True):
         raise NotImplementedError
 
     def branch(
-        self, np: Any, scores: Any, labels: Any, *, margin: float = 1.0, squared: bool = False,
+        self,
+        np: Any,
+        scores: Any,
+        labels: Any,
+        *,
+        margin: float = 1.0,
+        squared: bool = False,
         reduction: str = "mean",
     ) -> Any:
         """On which side of its margin every score is."""
         return np.sign(self.excess(np, scores, labels, margin))
 
     def parts(
-        self, scores: Any, labels: Any, *, margin: float = 1.0, squared: bool = False,
+        self,
+        scores: Any,
+        labels: Any,
+        *,
+        margin: float = 1.0,
+        squared: bool = False,
         reduction: str = "mean",
     ) -> Any:
         """Excess over the margin, the larger of it and 0, perhaps its square, sum, mean."""
@@ -225,8 +249,12 @@ class OneVsRestHinge(Hinge):
 
 def _check_margin(subject: str, margin: float) -> None:
     if not margin >= 0:
-        raise ArgumentError(subject, got=f"margin={margin}", needs="a margin of at least 0",
-                            remedy="Use 1, and set the strength of the regularisation instead.")
+        raise ArgumentError(
+            subject,
+            got=f"margin={margin}",
+            needs="a margin of at least 0",
+            remedy="Use 1, and set the strength of the regularisation instead.",
+        )
 
 
 multiclass_hinge = MulticlassHinge()

@@ -61,8 +61,7 @@ class Index(Structural):
 
     def backward(self, upstream: Any, x: Any, *places: Any, key: Key) -> Any:
         places = places[:-1]  # the last is the output
-        return (lambda: index_add(upstream, *places, key=key, shape=x.shape),
-                *[None] * len(places))
+        return (lambda: index_add(upstream, *places, key=key, shape=x.shape), *[None] * len(places))
 
     def shape(self, x: Any, *places: Any, key: Key) -> Shape:
         return _chosen(self.name, x, places, key)
@@ -103,9 +102,11 @@ class Index(Structural):
             elif entry.dtype.kind == "b":
                 if entry.shape != tuple(x.shape[axis : axis + entry.ndim]):
                     raise ShapeError(
-                        "index", got=f"a mask of shape {entry.shape} for shape {tuple(x.shape)}",
+                        "index",
+                        got=f"a mask of shape {entry.shape} for shape {tuple(x.shape)}",
                         needs=f"a mask of shape {tuple(x.shape[axis : axis + entry.ndim])}",
-                        remedy="Make the mask from the axes that it masks.")
+                        remedy="Make the mask from the axes that it masks.",
+                    )
                 resolved.append(MASK)
                 arrays.append(entry)
             else:
@@ -134,8 +135,9 @@ class IndexAdd(Structural):
             return add_rows(np, x, places[0], shape, axis)
         # Number the places of the result, read those numbers as the index does, add up by number.
         numbers = np.arange(math.prod(shape)).reshape(shape)[index]
-        total = np.bincount(np.ravel(numbers), np.ravel(np.broadcast_to(x, numbers.shape)),
-                            math.prod(shape))
+        total = np.bincount(
+            np.ravel(numbers), np.ravel(np.broadcast_to(x, numbers.shape)), math.prod(shape)
+        )
         return total.reshape(shape).astype(x.dtype)
 
     def backward(self, upstream: Any, x: Any, *places: Any, key: Key, shape: Shape) -> Any:
@@ -189,10 +191,14 @@ class Take(Structural):
         return (*x[:place], *places, *x[place + 1 :])
 
     def samples(self) -> Iterator[Sample]:
-        for stream, (size, places, axis) in enumerate([
-            ((4, 3), [2, 0, 2], 0), ((4, 3), [[0, -1], [1, 1]], -1), ((3,), 1, 0),
-            ((3, 2), numpy.zeros(0, int), 0),
-        ]):
+        for stream, (size, places, axis) in enumerate(
+            [
+                ((4, 3), [2, 0, 2], 0),
+                ((4, 3), [[0, -1], [1, 1]], -1),
+                ((3,), 1, 0),
+                ((3, 2), numpy.zeros(0, int), 0),
+            ]
+        ):
             yield Sample((draw(size, 840 + stream), numpy.array(places)), {"axis": axis})
 
 
@@ -221,9 +227,12 @@ class Embedding(Structural):
 
     def shape(self, weight: Any, indices: Any) -> Shape:
         if len(weight) != 2:
-            raise ShapeError(self.name, got=f"a table of shape {weight}",
-                             needs="a row for each index: (rows, features)",
-                             remedy="Reshape the table.")
+            raise ShapeError(
+                self.name,
+                got=f"a table of shape {weight}",
+                needs="a row for each index: (rows, features)",
+                remedy="Reshape the table.",
+            )
         return (*indices, weight[1])
 
     def samples(self) -> Iterator[Sample]:
@@ -278,8 +287,11 @@ def _entry(entry: Any) -> Any:
     if entry.dtype.kind not in "bui" or (entry.dtype.kind == "b" and not entry.ndim):
         kind = "a lone truth value" if entry.dtype.kind == "b" else f"entries of {entry.dtype}"
         raise DTypeError(
-            "index", got=kind, needs="whole numbers, slices, None, … or masks",
-            remedy="Convert places with .long(); make masks by comparing.")
+            "index",
+            got=kind,
+            needs="whole numbers, slices, None, … or masks",
+            remedy="Convert places with .long(); make masks by comparing.",
+        )
     return entry
 
 
@@ -301,18 +313,22 @@ def _chosen(subject: str, shape: Shape, places: Sequence[Shape], key: Key) -> Sh
     """The shape of what the key chooses, found by choosing from an array that takes no memory."""
     if MASK in key:
         raise ShapeError(
-            subject, got="a mask while only shapes are known",
+            subject,
+            got="a mask while only shapes are known",
             needs="a result whose size does not depend on values",
-            remedy="Use where(mask, x, 0.0), which keeps the shape.")
+            remedy="Use where(mask, x, 0.0), which keeps the shape.",
+        )
     blank = numpy.broadcast_to(numpy.zeros((), numpy.int8), shape)
     zeros = [numpy.broadcast_to(numpy.int64(0), size) for size in places]
     try:
         chosen: Shape = blank[_filled(key, zeros)].shape
     except IndexError as problem:
         raise ShapeError(
-            subject, got=f"shape {shape} and places of shapes {', '.join(map(str, places))}",
+            subject,
+            got=f"shape {shape} and places of shapes {', '.join(map(str, places))}",
             needs=f"places that broadcast and axes that are not empty ({problem})",
-            remedy="Reshape the arrays of places.") from None
+            remedy="Reshape the arrays of places.",
+        ) from None
     return chosen
 
 

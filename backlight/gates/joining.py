@@ -41,14 +41,20 @@ class Concatenate(Mover):
                 a != b for here, (a, b) in enumerate(zip(x, first, strict=True)) if here != place
             ):
                 raise ShapeError(
-                    self.name, got=f"shape {tuple(x)} as input {number}, shape {first} as input 0",
+                    self.name,
+                    got=f"shape {tuple(x)} as input {number}, shape {first} as input 0",
                     needs=f"inputs that differ along axis {axis} only",
-                    remedy="Reshape or transpose one of them, or name another axis.")
+                    remedy="Reshape or transpose one of them, or name another axis.",
+                )
         return (*first[:place], sum(x[place] for x in xs), *first[place + 1 :])
 
     def samples(self) -> Iterator[Sample]:
         cases: list[tuple[list[Shape], int]] = [
-            ([(2, 3), (1, 3)], 0), ([(2, 1), (2, 3), (2, 0)], -1), ([(4,)], 0), ([(0,), (2,)], 0)]
+            ([(2, 3), (1, 3)], 0),
+            ([(2, 1), (2, 3), (2, 0)], -1),
+            ([(4,)], 0),
+            ([(0,), (2,)], 0),
+        ]
         for stream, (sizes, axis) in enumerate(cases):
             xs = tuple([draw(size, 900 + 8 * stream + k) for k, size in enumerate(sizes)])
             yield Sample(xs, {"axis": axis})
@@ -76,14 +82,22 @@ class Stack(Mover):
         for number, x in enumerate(xs):
             if tuple(x) != first:
                 raise ShapeError(
-                    self.name, got=f"shape {tuple(x)} as input {number}, shape {first} as input 0",
-                    needs="inputs of one shape", remedy="Reshape one of them, or concatenate.")
+                    self.name,
+                    got=f"shape {tuple(x)} as input {number}, shape {first} as input 0",
+                    needs="inputs of one shape",
+                    remedy="Reshape one of them, or concatenate.",
+                )
         place = axis_of(self.name, axis, len(first) + 1)
         return (*first[:place], len(xs), *first[place:])
 
     def samples(self) -> Iterator[Sample]:
         cases: list[tuple[Shape, int, int]] = [
-            ((2, 3), 2, 0), ((2, 3), 3, -1), ((2, 3), 2, 1), ((), 3, 0), ((0,), 2, 1)]
+            ((2, 3), 2, 0),
+            ((2, 3), 3, -1),
+            ((2, 3), 2, 1),
+            ((), 3, 0),
+            ((0,), 2, 1),
+        ]
         for stream, (size, count, axis) in enumerate(cases):
             xs = tuple([draw(size, 940 + 4 * stream + k) for k in range(count)])
             yield Sample(xs, {"axis": axis})
@@ -112,15 +126,21 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> tuple[Any, ..
     if isinstance(sections, (list, tuple)):
         sizes = [whole("split", "a size", one, 0) for one in sections]
         if sum(sizes) != size:
-            raise ShapeError("split", got=f"sizes {sizes}, which add up to {sum(sizes)}",
-                             needs=f"sizes that add up to {size}, the length of axis {axis}",
-                             remedy="Correct the sizes.")
+            raise ShapeError(
+                "split",
+                got=f"sizes {sizes}, which add up to {sum(sizes)}",
+                needs=f"sizes that add up to {size}, the length of axis {axis}",
+                remedy="Correct the sizes.",
+            )
         return _cut(x, sizes, axis)
     count = whole("split", "sections", sections, 1)
     if size % count:
-        raise ShapeError("split", got=f"{count} sections for axis {axis} of size {size}",
-                         needs="a number of sections that divides the size",
-                         remedy="Name the sizes, or use chunk, whose last part may be smaller.")
+        raise ShapeError(
+            "split",
+            got=f"{count} sections for axis {axis} of size {size}",
+            needs="a number of sections that divides the size",
+            remedy="Name the sizes, or use chunk, whose last part may be smaller.",
+        )
     return _cut(x, [size // count] * count, axis)
 
 
@@ -155,8 +175,9 @@ def _part(upstream: Any, key: Any) -> Any:
 def _some(subject: str, xs: Sequence[Any]) -> Shape:
     """The shape of the first input; refuses to have none."""
     if not xs:
-        raise ArgumentError(subject, got="no arrays", needs="at least one",
-                            remedy="Check the list that is joined.")
+        raise ArgumentError(
+            subject, got="no arrays", needs="at least one", remedy="Check the list that is joined."
+        )
     return tuple(xs[0])
 
 

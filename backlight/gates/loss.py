@@ -83,13 +83,25 @@ class CrossEntropy(Structural):
     source = "CS231n, linear classification"
 
     def forward(
-        self, np: Any, logits: Any, target: Any, weight: Any = None, *, reduction: str = "mean",
-        label_smoothing: float = 0.0, ignore_index: int | None = None,
+        self,
+        np: Any,
+        logits: Any,
+        target: Any,
+        weight: Any = None,
+        *,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        ignore_index: int | None = None,
     ) -> Any:
         logits, target = as_float(np, logits), np.asarray(target)
         size, axis = logits.shape, class_axis(logits.shape)
-        self.shape(size, target.shape, None if weight is None else np.shape(weight),
-                   reduction=reduction, label_smoothing=label_smoothing)
+        self.shape(
+            size,
+            target.shape,
+            None if weight is None else np.shape(weight),
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+        )
         if not _is_distribution(size, target):
             labels = check_labels(np, self.name, target, size[axis], ignore_index)
             if weight is None and not label_smoothing and logits.size:
@@ -108,8 +120,16 @@ class CrossEntropy(Structural):
         return fold(np, self.name, costs, reduction, logits.dtype, wanted.count)
 
     def backward(
-        self, upstream: Any, logits: Any, target: Any, weight: Any, output: Any, *,
-        reduction: str, label_smoothing: float, ignore_index: int | None,
+        self,
+        upstream: Any,
+        logits: Any,
+        target: Any,
+        weight: Any,
+        output: Any,
+        *,
+        reduction: str,
+        label_smoothing: float,
+        ignore_index: int | None,
     ) -> Any:
         size, axis = logits.shape, class_axis(logits.shape)
         costs, kept = _without(size, axis), _with_one(size, axis)
@@ -133,7 +153,8 @@ class CrossEntropy(Structural):
         def by_target() -> Any:
             scale = (1.0 - label_smoothing) * _along(weight, size, axis)
             return -log_softmax(logits, axis=axis) * (
-                scale * share(upstream, reduction, costs, kept))
+                scale * share(upstream, reduction, costs, kept)
+            )
 
         def by_weight() -> Any:
             logs = log_softmax(logits, axis=axis)
@@ -145,8 +166,14 @@ class CrossEntropy(Structural):
         return by_logits, by_target if _is_distribution(size, target) else None, by_weight
 
     def parts(
-        self, logits: Any, target: Any, weight: Any = None, *, reduction: str = "mean",
-        label_smoothing: float = 0.0, ignore_index: int | None = None,
+        self,
+        logits: Any,
+        target: Any,
+        weight: Any = None,
+        *,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        ignore_index: int | None = None,
     ) -> Any:
         """Log-softmax, times the wanted distribution, sum, mean."""
         axis = class_axis(logits.shape)
@@ -155,8 +182,14 @@ class CrossEntropy(Structural):
         return _folded(-total(terms, axis=axis), reduction, wanted.count)
 
     def shape(
-        self, logits: Shape, target: Shape, weight: Shape | None = None, *,
-        reduction: str = "mean", label_smoothing: float = 0.0, **_: Any,
+        self,
+        logits: Shape,
+        target: Shape,
+        weight: Shape | None = None,
+        *,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        **_: Any,
     ) -> Shape:
         """One number, or one for every example."""
         classes = check_scores(self.name, logits)
@@ -164,8 +197,12 @@ class CrossEntropy(Structural):
             check_label_shape(self.name, logits, target)
         _check_weight(self.name, weight, classes)
         if not 0 <= label_smoothing <= 1:
-            raise ArgumentError(self.name, got=f"label_smoothing={label_smoothing}",
-                                needs="a share from 0 to 1", remedy="Try 0.1.")
+            raise ArgumentError(
+                self.name,
+                got=f"label_smoothing={label_smoothing}",
+                needs="a share from 0 to 1",
+                remedy="Try 0.1.",
+            )
         return folded_shape(self.name, _without(logits, class_axis(logits)), reduction)
 
     def samples(self) -> Iterator[Sample]:
@@ -177,11 +214,14 @@ class CrossEntropy(Structural):
         for reduction in ("mean", "sum", "none"):
             yield Sample((rows, labels, None), {"reduction": reduction})
             yield Sample((rows, distribution, None), {"reduction": reduction})
-            yield Sample((rows, labels, weight),
-                         {"reduction": reduction, "label_smoothing": 0.1, "ignore_index": 3})
+            yield Sample(
+                (rows, labels, weight),
+                {"reduction": reduction, "label_smoothing": 0.1, "ignore_index": 3},
+            )
         yield Sample((rows, distribution, weight), {"label_smoothing": 0.2})
-        yield Sample((draw((2, 3, 2, 2), 502), numpy.array([[[0, 1], [2, 0]], [[1, 1], [0, 2]]]),
-                      None))
+        yield Sample(
+            (draw((2, 3, 2, 2), 502), numpy.array([[[0, 1], [2, 0]], [[1, 1], [0, 2]]]), None)
+        )
         yield Sample((draw((4,), 503), numpy.array(2), None))
         yield Sample((draw((0, 3), 504), numpy.zeros(0, numpy.int64), None), {"reduction": "sum"})
 
@@ -211,12 +251,22 @@ class NllLoss(Structural):
     result = "float"
 
     def forward(
-        self, np: Any, log_probabilities: Any, target: Any, weight: Any = None, *,
-        reduction: str = "mean", ignore_index: int | None = None,
+        self,
+        np: Any,
+        log_probabilities: Any,
+        target: Any,
+        weight: Any = None,
+        *,
+        reduction: str = "mean",
+        ignore_index: int | None = None,
     ) -> Any:
         logs, target = as_float(np, log_probabilities), np.asarray(target)
-        self.shape(logs.shape, target.shape, None if weight is None else np.shape(weight),
-                   reduction=reduction)
+        self.shape(
+            logs.shape,
+            target.shape,
+            None if weight is None else np.shape(weight),
+            reduction=reduction,
+        )
         axis = class_axis(logs.shape)
         labels = check_labels(np, self.name, target, logs.shape[axis], ignore_index)
         own = np.squeeze(np.take_along_axis(logs, np.expand_dims(labels, axis), axis), axis)
@@ -227,8 +277,15 @@ class NllLoss(Structural):
         return fold(np, self.name, costs, reduction, logs.dtype, np.sum(counts, dtype=np.float64))
 
     def backward(
-        self, upstream: Any, log_probabilities: Any, target: Any, weight: Any, output: Any, *,
-        reduction: str, ignore_index: int | None,
+        self,
+        upstream: Any,
+        log_probabilities: Any,
+        target: Any,
+        weight: Any,
+        output: Any,
+        *,
+        reduction: str,
+        ignore_index: int | None,
     ) -> Any:
         logs = log_probabilities
         size, axis = logs.shape, class_axis(logs.shape)
@@ -240,12 +297,20 @@ class NllLoss(Structural):
             given = bare * share(upstream, reduction, costs, kept, wanted.count)
             return _slope_by_weight(upstream, given, wanted, output, reduction, axis)
 
-        return (lambda: -wanted.full * share(upstream, reduction, costs, kept, wanted.count),
-                None, by_weight)
+        return (
+            lambda: -wanted.full * share(upstream, reduction, costs, kept, wanted.count),
+            None,
+            by_weight,
+        )
 
     def parts(
-        self, log_probabilities: Any, target: Any, weight: Any = None, *,
-        reduction: str = "mean", ignore_index: int | None = None,
+        self,
+        log_probabilities: Any,
+        target: Any,
+        weight: Any = None,
+        *,
+        reduction: str = "mean",
+        ignore_index: int | None = None,
     ) -> Any:
         """Times one-hot labels, sum, mean."""
         wanted = _Wanted(log_probabilities, target, weight, 0.0, ignore_index)
@@ -254,8 +319,13 @@ class NllLoss(Structural):
         return _folded(costs, reduction, wanted.count)
 
     def shape(
-        self, log_probabilities: Shape, target: Shape, weight: Shape | None = None, *,
-        reduction: str = "mean", **_: Any,
+        self,
+        log_probabilities: Shape,
+        target: Shape,
+        weight: Shape | None = None,
+        *,
+        reduction: str = "mean",
+        **_: Any,
     ) -> Shape:
         """One number, or one for every example."""
         classes = check_scores(self.name, log_probabilities)
@@ -285,7 +355,8 @@ def _is_distribution(logits: Shape, target: Any) -> bool:
         "cross_entropy",
         got=f"a target of type {target.dtype} in the shape of the scores, {logits}",
         needs="distributions as numbers with fractions, or labels in a shape without the classes",
-        remedy="For one-hot rows pass target.argmax(axis=1), or target.astype(numpy.float32).")
+        remedy="For one-hot rows pass target.argmax(axis=1), or target.astype(numpy.float32).",
+    )
 
 
 class _Wanted:
@@ -295,14 +366,24 @@ class _Wanted:
     that count; `count` is what the mean divides by.
     """
 
-    def __init__(self, logits: Any, target: Any, weight: Any = None, smoothing: float = 0.0,
-                 ignored: int | None = None) -> None:
+    def __init__(
+        self,
+        logits: Any,
+        target: Any,
+        weight: Any = None,
+        smoothing: float = 0.0,
+        ignored: int | None = None,
+    ) -> None:
         size, axis = logits.shape, class_axis(logits.shape)
         weights = _along(weight, size, axis)
         self.labelled = not _is_distribution(size, target)
         if self.labelled:
-            settings = {"classes": size[axis], "axis": axis, "ignored": ignored,
-                        "dtype": logits.dtype.name}
+            settings = {
+                "classes": size[axis],
+                "axis": axis,
+                "ignored": ignored,
+                "dtype": logits.dtype.name,
+            }
             self.hit = label_distribution(target, **settings)
             self.bare = label_distribution(target, smoothing=smoothing, **settings)
             self.count = total(self.hit * weights)
@@ -312,8 +393,9 @@ class _Wanted:
         self.full = self.bare * weights
 
 
-def _slope_by_weight(upstream: Any, costs: Any, wanted: _Wanted, output: Any, reduction: str,
-                     axis: int) -> Any:
+def _slope_by_weight(
+    upstream: Any, costs: Any, wanted: _Wanted, output: Any, reduction: str, axis: int
+) -> Any:
     """What each class weight receives, from the bare costs times their upstream share."""
     if reduction == "mean" and wanted.labelled:
         # The mean divides by the weights of the labels, so they are in it twice.
@@ -337,16 +419,20 @@ def _along(weight: Any, size: Shape, axis: int) -> Any:
 
 def _check_weight(subject: str, weight: Shape | None, classes: int) -> None:
     if weight is not None and weight != (classes,):
-        raise ShapeError(subject, got=f"class weights of shape {weight} for {classes} classes",
-                         needs=f"shape {(classes,)}", remedy="Give one weight for every class.")
+        raise ShapeError(
+            subject,
+            got=f"class weights of shape {weight} for {classes} classes",
+            needs=f"shape {(classes,)}",
+            remedy="Give one weight for every class.",
+        )
 
 
 def _without(size: Shape, axis: int) -> Shape:
-    return size[:axis] + size[axis + 1:]
+    return size[:axis] + size[axis + 1 :]
 
 
 def _with_one(size: Shape, axis: int) -> Shape:
-    return (*size[:axis], 1, *size[axis + 1:])
+    return (*size[:axis], 1, *size[axis + 1 :])
 
 
 cross_entropy = CrossEntropy()

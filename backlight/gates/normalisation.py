@@ -65,9 +65,14 @@ class Standardize(Structural):
 
     def samples(self) -> Iterator[Sample]:
         """Rows, columns, everything, two axes, another epsilon."""
-        for stream, (size, axis, epsilon) in enumerate([
-            ((2, 4), -1, 1e-5), ((4, 2), 0, 1e-5), ((2, 3), None, 1e-5), ((2, 3, 4), (0, 2), 0.1),
-        ]):
+        for stream, (size, axis, epsilon) in enumerate(
+            [
+                ((2, 4), -1, 1e-5),
+                ((4, 2), 0, 1e-5),
+                ((2, 3), None, 1e-5),
+                ((2, 3, 4), (0, 2), 0.1),
+            ]
+        ):
             yield Sample((draw(size, 700 + stream),), {"axis": axis, "epsilon": epsilon})
 
 
@@ -139,11 +144,15 @@ class Normalisation(Structural, abstract=True):
     def apply(self, np: Any, x: Any, gamma: Any, beta: Any, how: Any, epsilon: float) -> Any:
         """The output, from arrays."""
         x = as_float(np, x)
-        self._check(x.shape, None if gamma is None else np.shape(gamma),
-                    None if beta is None else np.shape(beta), how, epsilon)
+        self._check(
+            x.shape,
+            None if gamma is None else np.shape(gamma),
+            None if beta is None else np.shape(beta),
+            how,
+            epsilon,
+        )
         seen = self.view(x.shape, how)
-        centred, deviation = _statistics(
-            np, np.reshape(x, seen), self.over(x.shape, how), epsilon)
+        centred, deviation = _statistics(np, np.reshape(x, seen), self.over(x.shape, how), epsilon)
         output = np.reshape(centred / deviation, x.shape)
         meet = self.meet(x.shape, how)
         if gamma is not None:
@@ -186,14 +195,19 @@ class Normalisation(Structural, abstract=True):
             output = output * reshape(gamma, meet)
         return output if beta is None else output + reshape(beta, meet)
 
-    def _check(self, x: Shape, gamma: Shape | None, beta: Shape | None, how: Any,
-               epsilon: float) -> Shape:
+    def _check(
+        self, x: Shape, gamma: Shape | None, beta: Shape | None, how: Any, epsilon: float
+    ) -> Shape:
         _over(self.name, self.view(x, how), self.over(x, how), epsilon)
         wanted = tuple(length for length in self.meet(x, how) if length != 1)
         for name, given in (("gamma", gamma), ("beta", beta)):
             if given is not None and tuple(length for length in given if length != 1) != wanted:
-                raise ShapeError(self.name, got=f"{name} of shape {given} for an input of {x}",
-                                 needs=f"shape {wanted}", remedy=f"Make {name} of that shape.")
+                raise ShapeError(
+                    self.name,
+                    got=f"{name} of shape {given} for an input of {x}",
+                    needs=f"shape {wanted}",
+                    remedy=f"Make {name} of that shape.",
+                )
         return x
 
 
@@ -225,16 +239,40 @@ class BatchNorm(Normalisation):
 
     source = "Ioffe and Szegedy, Batch normalization, 2015"
 
-    def forward(self, np: Any, x: Any, gamma: Any = None, beta: Any = None, *, axis: Axis = None,
-                epsilon: float = 1e-5) -> Any:
+    def forward(
+        self,
+        np: Any,
+        x: Any,
+        gamma: Any = None,
+        beta: Any = None,
+        *,
+        axis: Axis = None,
+        epsilon: float = 1e-5,
+    ) -> Any:
         return self.apply(np, x, gamma, beta, axis, epsilon)
 
-    def backward(self, upstream: Any, x: Any, gamma: Any, beta: Any, output: Any, *, axis: Axis,
-                 epsilon: float) -> Any:
+    def backward(
+        self,
+        upstream: Any,
+        x: Any,
+        gamma: Any,
+        beta: Any,
+        output: Any,
+        *,
+        axis: Axis,
+        epsilon: float,
+    ) -> Any:
         return self.unapply(upstream, x, gamma, beta, axis, epsilon)
 
-    def parts(self, x: Any, gamma: Any = None, beta: Any = None, *, axis: Axis = None,
-              epsilon: float = 1e-5) -> Any:
+    def parts(
+        self,
+        x: Any,
+        gamma: Any = None,
+        beta: Any = None,
+        *,
+        axis: Axis = None,
+        epsilon: float = 1e-5,
+    ) -> Any:
         """Standardize, scale, shift."""
         return self.unfold(x, gamma, beta, axis, epsilon)
 
@@ -249,22 +287,36 @@ class BatchNorm(Normalisation):
         over = self.over(shape, how)
         return tuple(1 if place in over else length for place, length in enumerate(shape))
 
-    def shape(self, x: Shape, gamma: Shape | None = None, beta: Shape | None = None, *,
-              axis: Axis = None, epsilon: float = 1e-5) -> Shape:
+    def shape(
+        self,
+        x: Shape,
+        gamma: Shape | None = None,
+        beta: Shape | None = None,
+        *,
+        axis: Axis = None,
+        epsilon: float = 1e-5,
+    ) -> Shape:
         """The input's shape."""
         return self._check(x, gamma, beta, axis, epsilon)
 
-    def _check(self, x: Shape, gamma: Shape | None, beta: Shape | None, how: Any,
-               epsilon: float) -> Shape:
+    def _check(
+        self, x: Shape, gamma: Shape | None, beta: Shape | None, how: Any, epsilon: float
+    ) -> Shape:
         if len(x) < 2:
-            raise ShapeError(self.name, got=f"an input of shape {x}",
-                             needs="(examples, channels, …)", remedy="Keep the batch's axis.")
+            raise ShapeError(
+                self.name,
+                got=f"an input of shape {x}",
+                needs="(examples, channels, …)",
+                remedy="Keep the batch's axis.",
+            )
         if math.prod(x[place] for place in self.over(x, how)) < 2:
             raise ShapeError(
-                self.name, got=f"one value a channel, shape {x}, in training",
+                self.name,
+                got=f"one value a channel, shape {x}, in training",
                 needs="at least two values a channel to have a variance",
                 remedy="Use a larger batch (drop the last incomplete one), or evaluate with "
-                "running statistics.")
+                "running statistics.",
+            )
         return super()._check(x, gamma, beta, how, epsilon)
 
     def samples(self) -> Iterator[Sample]:
@@ -296,16 +348,34 @@ class LayerNorm(Normalisation):
 
     source = "Ba, Kiros and Hinton, Layer normalization, 2016"
 
-    def forward(self, np: Any, x: Any, gamma: Any = None, beta: Any = None, *, axis: Axis = -1,
-                epsilon: float = 1e-5) -> Any:
+    def forward(
+        self,
+        np: Any,
+        x: Any,
+        gamma: Any = None,
+        beta: Any = None,
+        *,
+        axis: Axis = -1,
+        epsilon: float = 1e-5,
+    ) -> Any:
         return self.apply(np, x, gamma, beta, axis, epsilon)
 
-    def backward(self, upstream: Any, x: Any, gamma: Any, beta: Any, output: Any, *, axis: Axis,
-                 epsilon: float) -> Any:
+    def backward(
+        self,
+        upstream: Any,
+        x: Any,
+        gamma: Any,
+        beta: Any,
+        output: Any,
+        *,
+        axis: Axis,
+        epsilon: float,
+    ) -> Any:
         return self.unapply(upstream, x, gamma, beta, axis, epsilon)
 
-    def parts(self, x: Any, gamma: Any = None, beta: Any = None, *, axis: Axis = -1,
-              epsilon: float = 1e-5) -> Any:
+    def parts(
+        self, x: Any, gamma: Any = None, beta: Any = None, *, axis: Axis = -1, epsilon: float = 1e-5
+    ) -> Any:
         """Standardize, scale, shift."""
         return self.unfold(x, gamma, beta, axis, epsilon)
 
@@ -318,23 +388,32 @@ class LayerNorm(Normalisation):
         over = self.over(shape, how)
         return tuple(length if place in over else 1 for place, length in enumerate(shape))
 
-    def shape(self, x: Shape, gamma: Shape | None = None, beta: Shape | None = None, *,
-              axis: Axis = -1, epsilon: float = 1e-5) -> Shape:
+    def shape(
+        self,
+        x: Shape,
+        gamma: Shape | None = None,
+        beta: Shape | None = None,
+        *,
+        axis: Axis = -1,
+        epsilon: float = 1e-5,
+    ) -> Shape:
         """The input's shape."""
         return self._check(x, gamma, beta, axis, epsilon)
 
     def samples(self) -> Iterator[Sample]:
         """Rows, two axes, without gamma and beta."""
         yield Sample((draw((2, 4), 720), draw((4,), 721), draw((4,), 722)))
-        yield Sample((draw((2, 3, 4), 723), draw((3, 4), 724), draw((3, 4), 725)),
-                     {"axis": (-2, -1)})
+        yield Sample(
+            (draw((2, 3, 4), 723), draw((3, 4), 724), draw((3, 4), 725)), {"axis": (-2, -1)}
+        )
         yield Sample((draw((2, 4), 726), None, None))
 
 
 def _over(subject: str, shape: Shape, axis: Axis, epsilon: float) -> Shape:
     if not epsilon >= 0:
-        raise ArgumentError(subject, got=f"epsilon={epsilon}", needs="a number of at least 0",
-                            remedy="Use 1e-5.")
+        raise ArgumentError(
+            subject, got=f"epsilon={epsilon}", needs="a number of at least 0", remedy="Use 1e-5."
+        )
     return shapes.axes(subject, axis, len(shape))
 
 

@@ -22,8 +22,12 @@ def whole_places(subject: str, places: Any) -> Array:
     """
     array = numpy.asarray(places)
     if array.dtype.kind not in "ui" and array.size:
-        raise DTypeError(subject, got=f"places of type {array.dtype}", needs="whole numbers",
-                         remedy="Convert them, for example with .long(); select by a mask as x[m].")
+        raise DTypeError(
+            subject,
+            got=f"places of type {array.dtype}",
+            needs="whole numbers",
+            remedy="Convert them, for example with .long(); select by a mask as x[m].",
+        )
     return array if array.dtype.kind in "ui" else array.astype(numpy.int64)
 
 
@@ -39,8 +43,11 @@ def within(subject: str, what: str, values: Any, limit: int, of: str) -> Array:
     if array.size and (array.min() < 0 or array.max() >= limit):
         value, position = _first(array, (array < 0) | (array >= limit))
         raise RangeError(
-            subject, got=f"{what} {value}{position}", needs=f"{what}s from 0 to {limit - 1}",
-            remedy=f"Correct it, or make room: there are {limit} {of}.")
+            subject,
+            got=f"{what} {value}{position}",
+            needs=f"{what}s from 0 to {limit - 1}",
+            remedy=f"Correct it, or make room: there are {limit} {of}.",
+        )
     return array
 
 
@@ -63,8 +70,10 @@ def add_rows(np: Any, x: Any, places: Any, shape: tuple[int, ...], axis: int) ->
     places = np.asarray(places, np.int64)
     flat = places.reshape(-1)
     flat = np.where(flat < 0, flat + shape[axis], flat)
-    rows = np.reshape(np.moveaxis(x, range(axis, axis + places.ndim), range(places.ndim)),
-                      (len(flat), *shape[:axis], *shape[axis + 1 :]))
+    rows = np.reshape(
+        np.moveaxis(x, range(axis, axis + places.ndim), range(places.ndim)),
+        (len(flat), *shape[:axis], *shape[axis + 1 :]),
+    )
     whole = np.zeros(shape, x.dtype)
     if not len(flat):
         return whole

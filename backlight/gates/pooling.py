@@ -34,17 +34,27 @@ class Pooling(Structural, abstract=True):
     ) -> tuple[Window, Shape]:
         """The window and how many fit into an input of shape `x`."""
         sizes = spatial(self.subject, x, self.rank)
-        window = read(self.subject, kernel_size, rank=self.rank, padding=padding,
-                      stride=kernel_size if stride is None else stride)
+        window = read(
+            self.subject,
+            kernel_size,
+            rank=self.rank,
+            padding=padding,
+            stride=kernel_size if stride is None else stride,
+        )
         if any(2 * p > f for p, f in zip(window.padding, window.kernel, strict=True)):
             raise ArgumentError(
-                self.subject, got=f"padding {window.padding} for a kernel {window.kernel}",
+                self.subject,
+                got=f"padding {window.padding} for a kernel {window.kernel}",
                 needs="padding of at most half the kernel: a window must see some of its input",
-                remedy="Use less padding or a larger kernel.")
+                remedy="Use less padding or a larger kernel.",
+            )
         if min(sizes) < 1:
-            raise ShapeError(self.subject, got=f"an input of shape {tuple(x)}",
-                             needs=f"at least one number to see; its kernel is {window.kernel}",
-                             remedy="Pool an input whose sizes are not 0.")
+            raise ShapeError(
+                self.subject,
+                got=f"an input of shape {tuple(x)}",
+                needs=f"at least one number to see; its kernel is {window.kernel}",
+                remedy="Pool an input whose sizes are not 0.",
+            )
         return window, window.count(sizes, rounding)
 
     def cases(self) -> Iterator[tuple[Shape, dict[str, Any]]]:
@@ -62,8 +72,10 @@ class Pooling(Structural, abstract=True):
         ]
         for x, settings in every:
             if self.rank == 1:
-                settings = {name: value[0] if isinstance(value, tuple) else value
-                            for name, value in settings.items()}
+                settings = {
+                    name: value[0] if isinstance(value, tuple) else value
+                    for name, value in settings.items()
+                }
             yield x[: self.rank + 2], plain | settings
 
 
@@ -74,23 +86,46 @@ class MaxPooling(Pooling, abstract=True):
     kinks = "a tie in a window: the gradient goes to the first in row-major order; NaN wins"
 
     def forward(
-        self, np: Any, x: Any, *, kernel_size: Any, stride: Any = None, padding: Any = 0,
+        self,
+        np: Any,
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
         rounding: str = "exact",
     ) -> Any:
         window, count = self.fit(x.shape, kernel_size, stride, padding, rounding)
         return _largest(np, x, window, count)
 
     def backward(
-        self, upstream: Any, x: Any, output: Any, *, kernel_size: Any, stride: Any, padding: Any,
+        self,
+        upstream: Any,
+        x: Any,
+        output: Any,
+        *,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
         rounding: str,
     ) -> Any:
-        return (lambda: route_back(
-            upstream, find(f"{self.name}_winner")(
-                x, kernel_size=kernel_size, stride=stride, padding=padding, rounding=rounding),
-            size=x.shape[2:]),)
+        return (
+            lambda: route_back(
+                upstream,
+                find(f"{self.name}_winner")(
+                    x, kernel_size=kernel_size, stride=stride, padding=padding, rounding=rounding
+                ),
+                size=x.shape[2:],
+            ),
+        )
 
     def shape(
-        self, x: Any, *, kernel_size: Any, stride: Any = None, padding: Any = 0,
+        self,
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
         rounding: str = "exact",
     ) -> Shape:
         return (*x[:2], *self.fit(x, kernel_size, stride, padding, rounding)[1])
@@ -111,7 +146,13 @@ class Winner(Pooling, abstract=True):
     formula = "the first place p in the window with x[p] = max, or NaN"
 
     def forward(
-        self, np: Any, x: Any, *, kernel_size: Any, stride: Any = None, padding: Any = 0,
+        self,
+        np: Any,
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
         rounding: str = "exact",
     ) -> Any:
         window, count = self.fit(x.shape, kernel_size, stride, padding, rounding)
@@ -135,7 +176,12 @@ class Winner(Pooling, abstract=True):
         return winner
 
     def shape(
-        self, x: Any, *, kernel_size: Any, stride: Any = None, padding: Any = 0,
+        self,
+        x: Any,
+        *,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
         rounding: str = "exact",
     ) -> Shape:
         return (*x[:2], *self.fit(x, kernel_size, stride, padding, rounding)[1])
@@ -160,8 +206,9 @@ def _largest(np: Any, x: Any, window: Window, count: Shape) -> Any:
 def _corners(np: Any, window: Window, sizes: Shape, count: Shape) -> Any:
     """The place (row · W + column) of each window's first tap, which may lie in the padding."""
     corners = np.zeros(count, np.int64)
-    for axis, (stride, padding, windows) in enumerate(zip(
-            window.stride, window.padding, count, strict=True)):
+    for axis, (stride, padding, windows) in enumerate(
+        zip(window.stride, window.padding, count, strict=True)
+    ):
         start = (np.arange(windows) * stride - padding) * math.prod(sizes[axis + 1 :])
         corners += start.reshape(-1, *(1,) * (len(count) - 1 - axis))
     return corners

@@ -37,8 +37,12 @@ class Draw(Structural, abstract=True):
 
     def samples(self) -> Iterator[Sample]:
         """A table, one number, none; float64."""
-        for size, dtype in (((2, 3), "float32"), ((), "float32"), ((0, 2), "float64"),
-                            ((5,), "float64")):
+        for size, dtype in (
+            ((2, 3), "float32"),
+            ((), "float32"),
+            ((0, 2), "float64"),
+            ((5,), "float64"),
+        ):
             yield Sample((numpy.array([7, 1], numpy.uint64),), {"shape": size, "dtype": dtype})
 
 
@@ -132,8 +136,9 @@ class Dropout(Structural):
 
     def parts(self, x: Any, key: Any, *, p: float = 0.5) -> Any:
         """A draw, compared with p; the numbers that stay, scaled."""
-        return where(uniform(key, shape=x.shape, dtype="float32") >= numpy.float32(p),
-                     x / (1.0 - p), 0.0)
+        return where(
+            uniform(key, shape=x.shape, dtype="float32") >= numpy.float32(p), x / (1.0 - p), 0.0
+        )
 
     def shape(self, x: Shape, key: Shape, *, p: float = 0.5) -> Shape:
         """The input's shape."""
@@ -143,29 +148,42 @@ class Dropout(Structural):
 
     def samples(self) -> Iterator[Sample]:
         """Several probabilities, one number, none."""
-        for stream, (size, p) in enumerate([((3, 4), 0.5), ((3, 4), 0.0), ((5,), 0.25), ((), 0.5),
-                                            ((0, 2), 0.75)]):
+        for stream, (size, p) in enumerate(
+            [((3, 4), 0.5), ((3, 4), 0.0), ((5,), 0.25), ((), 0.5), ((0, 2), 0.75)]
+        ):
             yield Sample((draw(size, 770 + stream), numpy.array([7, stream])), {"p": p})
 
 
 def _check_probability(p: float) -> None:
     if not 0 <= p < 1:
-        raise ArgumentError("dropout", got=f"p={p}", needs="a probability of dropping, 0 ≤ p < 1",
-                            remedy="p=0.5 drops half; if you mean the share to keep, pass 1 − it.")
+        raise ArgumentError(
+            "dropout",
+            got=f"p={p}",
+            needs="a probability of dropping, 0 ≤ p < 1",
+            remedy="p=0.5 drops half; if you mean the share to keep, pass 1 − it.",
+        )
 
 
 def _check_key_shape(subject: str, key: Shape) -> None:
     if key != (2,):
-        raise ShapeError(subject, got=f"a key of shape {key}", needs="two numbers, seed and stream",
-                         remedy="Pass an array such as [seed, stream].")
+        raise ShapeError(
+            subject,
+            got=f"a key of shape {key}",
+            needs="two numbers, seed and stream",
+            remedy="Pass an array such as [seed, stream].",
+        )
 
 
 def _key(np: Any, subject: str, key: Any) -> tuple[int, int]:
     numbers = np.asarray(key)
     _check_key_shape(subject, numbers.shape)
     if numbers.dtype.kind not in "iu":
-        raise DTypeError(subject, got=f"a key of type {numbers.dtype}", needs="whole numbers",
-                         remedy="Make the key an array of int64 or uint64.")
+        raise DTypeError(
+            subject,
+            got=f"a key of type {numbers.dtype}",
+            needs="whole numbers",
+            remedy="Make the key an array of int64 or uint64.",
+        )
     return int(numbers[0]) % 2**64, int(numbers[1]) % 2**64
 
 
@@ -177,8 +195,12 @@ def _sizes(subject: str, shape: Any) -> Shape:
 def _kind(subject: str, dtype: Any) -> dtypes.DType:
     kind: dtypes.DType = numpy.dtype(dtype)
     if kind not in (dtypes.float32, dtypes.float64):
-        raise DTypeError(subject, got=f"dtype={kind}", needs="float32 or float64",
-                         remedy="Draw numbers with fractions and round them.")
+        raise DTypeError(
+            subject,
+            got=f"dtype={kind}",
+            needs="float32 or float64",
+            remedy="Draw numbers with fractions and round them.",
+        )
     return kind
 
 

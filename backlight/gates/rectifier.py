@@ -88,8 +88,10 @@ class Prelu(Elementwise):
         return np.where(x > 0, x, slope * x)
 
     def backward(self, upstream: Any, x: Any, slope: Any, output: Any) -> Any:
-        return (lambda: where(x > 0, upstream, slope * upstream),
-                lambda: where(x > 0, 0.0, upstream * x))
+        return (
+            lambda: where(x > 0, upstream, slope * upstream),
+            lambda: where(x > 0, 0.0, upstream * x),
+        )
 
     def branch(self, np: Any, x: Any, slope: Any) -> Any:
         return np.sign(x) + 0 * slope
@@ -184,7 +186,7 @@ class Maxout(Structural):
     def backward(self, upstream: Any, x: Any, output: Any, *, pieces: int, axis: int) -> Any:
         grouped, place = _grouping(x.shape, pieces, axis)
         won = first_winner(reshape(x, grouped), axis=place)
-        kept = (*grouped[:place], 1, *grouped[place + 1:])
+        kept = (*grouped[:place], 1, *grouped[place + 1 :])
         return (reshape(where(won, reshape(upstream, kept), 0.0), x.shape),)
 
     def branch(self, np: Any, x: Any, *, pieces: int, axis: int = 1) -> Any:
@@ -200,13 +202,19 @@ class Maxout(Structural):
     def shape(self, x: Shape, *, pieces: int, axis: int = 1) -> Shape:
         """The input's shape with the channels divided by `pieces`."""
         grouped, place = _grouping(x, pieces, axis)
-        return grouped[:place] + grouped[place + 1:]
+        return grouped[:place] + grouped[place + 1 :]
 
     def samples(self) -> Iterator[Sample]:
         """Features, images, no example, a single piece."""
-        for stream, (size, pieces, axis) in enumerate([
-            ((2, 6), 2, 1), ((2, 6), 3, -1), ((2, 4, 3, 2), 2, 1), ((0, 4), 2, 1), ((4,), 1, 0),
-        ]):
+        for stream, (size, pieces, axis) in enumerate(
+            [
+                ((2, 6), 2, 1),
+                ((2, 6), 3, -1),
+                ((2, 4, 3, 2), 2, 1),
+                ((0, 4), 2, 1),
+                ((4,), 1, 0),
+            ]
+        ):
             yield Sample((draw(size, 410 + stream),), {"pieces": pieces, "axis": axis})
 
 
@@ -231,11 +239,12 @@ def _grouping(size: Shape, pieces: int, axis: int) -> tuple[Shape, int]:
     count = shapes.whole("maxout", "pieces", pieces, 1)
     if place is None or size[place] % count:
         raise ShapeError(
-            "maxout", got=f"shape {size} with pieces={pieces} along axis {axis}",
+            "maxout",
+            got=f"shape {size} with pieces={pieces} along axis {axis}",
             needs="a number of channels that pieces divides",
             remedy=f"Give it a multiple of {pieces} channels.",
         )
-    return (*size[:place], size[place] // count, count, *size[place + 1:]), place + 1
+    return (*size[:place], size[place] // count, count, *size[place + 1 :]), place + 1
 
 
 relu = Relu()

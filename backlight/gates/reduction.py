@@ -221,16 +221,25 @@ class Place(Structural, abstract=True):
 
     def shape(self, x: Any, *, axis: int | None = None, keepdims: bool = False) -> Shape:
         if isinstance(axis, tuple):
-            raise ShapeError(self.name, got=f"axis={axis}", needs="one axis, or None for all",
-                             remedy="Reshape the axes into one first.")
+            raise ShapeError(
+                self.name,
+                got=f"axis={axis}",
+                needs="one axis, or None for all",
+                remedy="Reshape the axes into one first.",
+            )
         folded_count(self.name, x, axis)
         return reduce(self.name, x, axis, keepdims)
 
     def samples(self) -> Iterator[Sample]:
-        for place, (size, axis, keepdims) in enumerate([
-            ((2, 3), None, False), ((2, 3), 0, False), ((2, 3), -1, True), ((), None, False),
-            ((0, 3), 1, False),
-        ]):
+        for place, (size, axis, keepdims) in enumerate(
+            [
+                ((2, 3), None, False),
+                ((2, 3), 0, False),
+                ((2, 3), -1, True),
+                ((), None, False),
+                ((0, 3), 1, False),
+            ]
+        ):
             yield Sample((draw(size, 660 + place),), {"axis": axis, "keepdims": keepdims})
 
 

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from backlight.gates.gate import Gate, gates
 
 _RESULTS = {
-    "same": "of the inputs' type", "float": "floating", "bool": "truth values",
+    "same": "of the inputs' type",
+    "float": "floating",
+    "bool": "truth values",
     "index": "int64",
 }
 
@@ -28,8 +30,10 @@ def signature(gate: Gate) -> str:
         wires[-1] = "*" + wires[-1]
     for place in range(len(wires) - gate.optional, len(wires)):
         wires[place] += "=None"
-    settings = [name if default is inspect.Parameter.empty else f"{name}={default!r}"
-                for name, default in gate.defaults.items()]
+    settings = [
+        name if default is inspect.Parameter.empty else f"{name}={default!r}"
+        for name, default in gate.defaults.items()
+    ]
     if settings and not gate.variadic:
         settings.insert(0, "*")
     return f"{gate.name}({', '.join([*wires, *settings])})"
@@ -68,7 +72,8 @@ def page(shown: Iterable[Gate] | None = None) -> str:
             sections.setdefault(module, []).append(gate)
     parts = [
         "# Gates\n\nEvery operation, from its declaration. Written by `backlight reference "
-        "--markdown`; a test compares it with the table.\n"]
+        "--markdown`; a test compares it with the table.\n"
+    ]
     for module in sorted(sections):
         title = module.rsplit(".", 1)[1].replace("_", " ").capitalize()
         about = (sys.modules[module].__doc__ or "").strip().split("\n\n")[0]

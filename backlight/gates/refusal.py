@@ -11,13 +11,21 @@ from backlight.errors import BacklightError, DTypeError, ShapeError
 if TYPE_CHECKING:
     from backlight.gates.gate import Gate
 
-MISTAKES = (ValueError, TypeError, IndexError, AttributeError, KeyError, ArithmeticError,
-            MemoryError)
+MISTAKES = (
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    KeyError,
+    ArithmeticError,
+    MemoryError,
+)
 """What a formula raises when it is given what it cannot take; ours are among them."""
 
 
-def explained(gate: Gate, values: Any, attributes: dict[str, Any], problem: Exception,
-              source: str = "") -> BacklightError:
+def explained(
+    gate: Gate, values: Any, attributes: dict[str, Any], problem: Exception, source: str = ""
+) -> BacklightError:
     """The error to show for `problem`, which `gate` raised on `values`.
 
     Parameters
@@ -28,20 +36,25 @@ def explained(gate: Gate, values: Any, attributes: dict[str, Any], problem: Exce
     if isinstance(problem, BacklightError):
         return _told(gate, problem, source)
     try:
-        gate.shape(*(None if value is None else numpy.shape(value) for value in values),
-                   **attributes)
+        gate.shape(
+            *(None if value is None else numpy.shape(value) for value in values), **attributes
+        )
     except BacklightError as refusal:
         return _told(gate, refusal, source)
     except MISTAKES:
         pass  # the shape rule stumbles over the same thing: tell it in NumPy's words
-    got = ", ".join("nothing" if value is None else f"{_shape(value)} {kind_of(value)}"
-                    for value in values)
+    got = ", ".join(
+        "nothing" if value is None else f"{_shape(value)} {kind_of(value)}" for value in values
+    )
     settings = ", ".join(f"{name}={value!r}" for name, value in attributes.items())
     error = ShapeError if isinstance(problem, (ValueError, IndexError)) else DTypeError
-    return error(f"gate {gate.name}",
-                 got=f"{got or 'no inputs'} and {settings or 'no settings'}; {problem}",
-                 needs=f"inputs of {gate.formula}", source=source,
-                 remedy="Check the shapes and types of what is passed in.")
+    return error(
+        f"gate {gate.name}",
+        got=f"{got or 'no inputs'} and {settings or 'no settings'}; {problem}",
+        needs=f"inputs of {gate.formula}",
+        source=source,
+        remedy="Check the shapes and types of what is passed in.",
+    )
 
 
 def kind_of(value: Any) -> str:

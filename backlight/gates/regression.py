@@ -21,18 +21,26 @@ class Comparative(Structural, abstract=True):
     role = Role.MIXER
     result = "float"
 
-    def shape(self, prediction: Shape, target: Shape, *, reduction: str = "mean",
-              **_: Any) -> Shape:
+    def shape(
+        self, prediction: Shape, target: Shape, *, reduction: str = "mean", **_: Any
+    ) -> Shape:
         """One number, or the shape of the prediction."""
         return folded_shape(self.name, same_shape(self.name, prediction, target), reduction)
 
     def samples(self) -> Iterator[Sample]:
         """Every reduction, one number, none."""
-        for stream, (size, reduction) in enumerate([
-            ((2, 3), "mean"), ((2, 3), "sum"), ((2, 3), "none"), ((), "mean"), ((0, 3), "sum"),
-        ]):
-            yield Sample((draw(size, 550 + stream), 2.0 * draw(size, 560 + stream)),
-                         {"reduction": reduction})
+        for stream, (size, reduction) in enumerate(
+            [
+                ((2, 3), "mean"),
+                ((2, 3), "sum"),
+                ((2, 3), "none"),
+                ((), "mean"),
+                ((0, 3), "sum"),
+            ]
+        ):
+            yield Sample(
+                (draw(size, 550 + stream), 2.0 * draw(size, 560 + stream)), {"reduction": reduction}
+            )
 
     def gap(self, np: Any, prediction: Any, target: Any, reduction: str) -> Any:
         """Prediction minus target in a floating type, so that whole numbers never wrap."""
@@ -63,8 +71,9 @@ class MeanSquaredError(Comparative):
         gap = self.gap(np, prediction, target, reduction)
         return fold(np, self.name, gap * gap, reduction, gap.dtype)
 
-    def backward(self, upstream: Any, prediction: Any, target: Any, output: Any, *,
-                 reduction: str) -> Any:
+    def backward(
+        self, upstream: Any, prediction: Any, target: Any, output: Any, *, reduction: str
+    ) -> Any:
         return _both(upstream, prediction, target, reduction, lambda gap: 2.0 * gap)
 
     def parts(self, prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
@@ -95,8 +104,9 @@ class L1Loss(Comparative):
         gap = self.gap(np, prediction, target, reduction)
         return fold(np, self.name, np.abs(gap), reduction, gap.dtype)
 
-    def backward(self, upstream: Any, prediction: Any, target: Any, output: Any, *,
-                 reduction: str) -> Any:
+    def backward(
+        self, upstream: Any, prediction: Any, target: Any, output: Any, *, reduction: str
+    ) -> Any:
         return _both(upstream, prediction, target, reduction, sign)
 
     def branch(self, np: Any, prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
@@ -134,27 +144,41 @@ class Huber(Comparative):
     source = "P. J. Huber, Robust estimation of a location parameter, 1964"
     aliases = ("huber_loss",)
 
-    def forward(self, np: Any, prediction: Any, target: Any, *, delta: float = 1.0,
-                reduction: str = "mean") -> Any:
+    def forward(
+        self, np: Any, prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean"
+    ) -> Any:
         if not delta > 0:
-            raise ArgumentError("huber", got=f"delta={delta}", needs="a number above 0",
-                                remedy="Use 1, or l1_loss for the limit 0.")
+            raise ArgumentError(
+                "huber",
+                got=f"delta={delta}",
+                needs="a number above 0",
+                remedy="Use 1, or l1_loss for the limit 0.",
+            )
         size = np.abs(self.gap(np, prediction, target, reduction))
         costs = np.where(size <= delta, 0.5 * size * size, delta * (size - 0.5 * delta))
         return fold(np, self.name, costs, reduction, size.dtype)
 
-    def backward(self, upstream: Any, prediction: Any, target: Any, output: Any, *,
-                 delta: float, reduction: str) -> Any:
-        return _both(upstream, prediction, target, reduction,
-                     lambda gap: clip(gap, -delta, delta))
+    def backward(
+        self,
+        upstream: Any,
+        prediction: Any,
+        target: Any,
+        output: Any,
+        *,
+        delta: float,
+        reduction: str,
+    ) -> Any:
+        return _both(upstream, prediction, target, reduction, lambda gap: clip(gap, -delta, delta))
 
-    def branch(self, np: Any, prediction: Any, target: Any, *, delta: float = 1.0,
-               reduction: str = "mean") -> Any:
+    def branch(
+        self, np: Any, prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean"
+    ) -> Any:
         """Which piece: the second derivative changes between them."""
         return np.sign(np.abs(self.gap(np, prediction, target, "none")) - delta)
 
-    def parts(self, prediction: Any, target: Any, *, delta: float = 1.0,
-              reduction: str = "mean") -> Any:
+    def parts(
+        self, prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean"
+    ) -> Any:
         """Subtract, the square or the line, mean."""
         size = absolute(prediction - target)
         costs = where(size <= delta, 0.5 * (size * size), delta * (size - 0.5 * delta))
@@ -168,6 +192,7 @@ class Huber(Comparative):
 
 def _both(upstream: Any, prediction: Any, target: Any, reduction: str, slope: Any) -> Any:
     """What prediction and target receive, from the derivative by their difference."""
+
     def by_prediction() -> Any:
         gap = prediction - target
         return slope(gap) * share(upstream, reduction, gap.shape, gap.shape)

@@ -50,15 +50,22 @@ class RouteBack(Structural):
     def shape(self, y: Any, winner: Any, *, size: Any) -> Shape:
         sizes = several(self.name, "size", size, len(y) - 2, 0)
         if tuple(y) != tuple(winner):
-            raise ShapeError(self.name, got=f"numbers of shape {tuple(y)}, winners {tuple(winner)}",
-                             needs="one winner for each number", remedy="Make the shapes equal.")
+            raise ShapeError(
+                self.name,
+                got=f"numbers of shape {tuple(y)}, winners {tuple(winner)}",
+                needs="one winner for each number",
+                remedy="Make the shapes equal.",
+            )
         return (*y[:2], *sizes)
 
     def samples(self) -> Iterator[Sample]:
-        for stream, (y, winners, size) in enumerate([
-            ((1, 2, 2, 2), [0, 3, 5, 5, 8, 1, 1, 2], (3, 3)), ((2, 1, 2), [1, 1, 0, 2], (3,)),
-            ((0, 2, 1, 1), [], (2, 2)),
-        ]):
+        for stream, (y, winners, size) in enumerate(
+            [
+                ((1, 2, 2, 2), [0, 3, 5, 5, 8, 1, 1, 2], (3, 3)),
+                ((2, 1, 2), [1, 1, 0, 2], (3,)),
+                ((0, 2, 1, 1), [], (2, 2)),
+            ]
+        ):
             winner = numpy.array(winners, numpy.int64).reshape(y)
             yield Sample((draw(y, 960 + stream), winner), {"size": size})
 
@@ -79,7 +86,8 @@ class TakeWinners(Structural):
         _check_range(self.name, np, winner, places)
         rows = x.reshape(*shape[:2], places)
         return np.take_along_axis(
-            rows, winner.reshape(*shape[:2], math.prod(shape[2:])), axis=-1).reshape(shape)
+            rows, winner.reshape(*shape[:2], math.prod(shape[2:])), axis=-1
+        ).reshape(shape)
 
     def backward(self, upstream: Any, x: Any, winner: Any, output: Any) -> Any:
         return lambda: route_back(upstream, winner, size=x.shape[2:]), None
@@ -87,16 +95,21 @@ class TakeWinners(Structural):
     def shape(self, x: Any, winner: Any) -> Shape:
         if len(x) != len(winner) or len(x) < 3 or tuple(x[:2]) != tuple(winner[:2]):
             raise ShapeError(
-                self.name, got=f"an input of shape {tuple(x)}, winners {tuple(winner)}",
+                self.name,
+                got=f"an input of shape {tuple(x)}, winners {tuple(winner)}",
                 needs="the same images and channels in both",
-                remedy="Give it the winners of this input's pooling.")
+                remedy="Give it the winners of this input's pooling.",
+            )
         return tuple(winner)
 
     def samples(self) -> Iterator[Sample]:
-        for stream, (x, winners, windows) in enumerate([
-            ((1, 2, 3, 3), [0, 3, 5, 5, 8, 1, 1, 2], (2, 2)), ((2, 1, 3), [1, 1, 0, 2], (2,)),
-            ((0, 2, 2, 2), [], (1, 1)),
-        ]):
+        for stream, (x, winners, windows) in enumerate(
+            [
+                ((1, 2, 3, 3), [0, 3, 5, 5, 8, 1, 1, 2], (2, 2)),
+                ((2, 1, 3), [1, 1, 0, 2], (2,)),
+                ((0, 2, 2, 2), [], (1, 1)),
+            ]
+        ):
             winner = numpy.array(winners, numpy.int64).reshape(*x[:2], *windows)
             yield Sample((draw(x, 970 + stream), winner))
 
@@ -105,9 +118,12 @@ def _check_range(subject: str, np: Any, winner: Any, places: int) -> None:
     if winner.size and (int(winner.min()) < 0 or int(winner.max()) >= places):
         wrong = (winner < 0) | (winner >= places)
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise RangeError(subject, got=f"winner {winner[where]} at {where}",
-                         needs=f"places from 0 to {places - 1}",
-                         remedy="Give it the winners of a pooling of this size.")
+        raise RangeError(
+            subject,
+            got=f"winner {winner[where]} at {where}",
+            needs=f"places from 0 to {places - 1}",
+            remedy="Give it the winners of a pooling of this size.",
+        )
 
 
 route_back = RouteBack()

@@ -73,8 +73,9 @@ class Scatter(Structural):
         places = np.moveaxis(np.where(indices < 0, indices + size, indices), axis, -1)
         rest = places.shape[:-1]
         lines = np.arange(math.prod(rest)).reshape(*rest, 1) * size
-        total = np.bincount(np.ravel(lines + places), np.ravel(np.moveaxis(x, axis, -1)),
-                            math.prod(shape))
+        total = np.bincount(
+            np.ravel(lines + places), np.ravel(np.moveaxis(x, axis, -1)), math.prod(shape)
+        )
         return np.moveaxis(total.reshape(*rest, size), -1, axis).astype(x.dtype)
 
     def backward(
@@ -84,8 +85,12 @@ class Scatter(Structural):
 
     def shape(self, x: Any, indices: Any, *, axis: int, size: int) -> Shape:
         if x != indices:
-            raise ShapeError(self.name, got=f"numbers of shape {x} and indices of {indices}",
-                             needs="an index for every number", remedy="Make the shapes equal.")
+            raise ShapeError(
+                self.name,
+                got=f"numbers of shape {x} and indices of {indices}",
+                needs="an index for every number",
+                remedy="Make the shapes equal.",
+            )
         place = axis_of(self.name, axis, len(x))
         return (*x[:place], whole(self.name, "size", size, 0), *x[place + 1 :])
 
@@ -147,8 +152,12 @@ def _alike(subject: str, what: str, given: Shape, x: Shape, axis: int) -> None:
     expected = (*x[:place], *given[place : place + 1], *x[place + 1 :])
     if tuple(given) != expected or len(given) != len(x):
         shown = ", ".join([*map(str, x[:place]), "any", *map(str, x[place + 1 :])])
-        raise ShapeError(subject, got=f"{what} of shape {given} for shape {x}, axis {axis}",
-                         needs=f"shape ({shown})", remedy=f"Reshape the {what}.")
+        raise ShapeError(
+            subject,
+            got=f"{what} of shape {given} for shape {x}, axis {axis}",
+            needs=f"shape ({shown})",
+            remedy=f"Reshape the {what}.",
+        )
 
 
 gather = Gather()

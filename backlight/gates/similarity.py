@@ -60,8 +60,10 @@ class CosineSimilarity(Structural):
         self.shape(x.shape, y.shape, axis=axis, epsilon=epsilon)
         x, y = np.broadcast_arrays(x, y)
         wide = [np.asarray(one, np.float64) for one in (x, y)]
-        first, second = [one / np.maximum(norm.forward(np, one, axis=axis, keepdims=True), epsilon)
-                         for one in wide]
+        first, second = [
+            one / np.maximum(norm.forward(np, one, axis=axis, keepdims=True), epsilon)
+            for one in wide
+        ]
         return np.asarray(np.sum(first * second, axis=axis), np.result_type(x, y))
 
     def backward(
@@ -81,8 +83,9 @@ class CosineSimilarity(Structural):
 
     def branch(self, np: Any, x: Any, y: Any, *, axis: int = -1, epsilon: float = 1e-8) -> Any:
         """Whether each length is above, at or under epsilon."""
-        first, second = [np.sign(norm.forward(np, one, axis=axis) - epsilon)
-                         for one in np.broadcast_arrays(x, y)]
+        first, second = [
+            np.sign(norm.forward(np, one, axis=axis) - epsilon) for one in np.broadcast_arrays(x, y)
+        ]
         return first + 3 * second
 
     def parts(self, x: Any, y: Any, *, axis: int, epsilon: float) -> Any:
@@ -94,21 +97,35 @@ class CosineSimilarity(Structural):
     def shape(self, x: Shape, y: Shape, *, axis: int = -1, epsilon: float = 1e-8) -> Shape:
         """The stretched shape without the axis of the elements."""
         if not 0 < epsilon < math.inf:
-            raise ArgumentError(self.name, got=f"epsilon={epsilon}", needs="a number above 0",
-                                remedy="Leave it out for 1e-8.")
+            raise ArgumentError(
+                self.name,
+                got=f"epsilon={epsilon}",
+                needs="a number above 0",
+                remedy="Leave it out for 1e-8.",
+            )
         size = shapes.broadcast(self.name, x, y)
         if not size:
-            raise ShapeError(self.name, got="single numbers", needs="vectors along an axis",
-                             remedy="Multiply numbers with *.")
+            raise ShapeError(
+                self.name,
+                got="single numbers",
+                needs="vectors along an axis",
+                remedy="Multiply numbers with *.",
+            )
         shapes.whole(self.name, "axis", axis)
         return shapes.reduce(self.name, size, axis, keepdims=False)
 
     def samples(self) -> Iterator[Sample]:
         """Rows, columns, single vectors, one against many, short ones, none."""
-        for stream, (first, second, axis) in enumerate([
-            ((2, 3), (2, 3), -1), ((3, 2), (3, 2), 0), ((4,), (4,), -1), ((3, 4), (4,), -1),
-            ((2, 1, 3), (4, 3), 2), ((0, 3), (0, 3), 1),
-        ]):
+        for stream, (first, second, axis) in enumerate(
+            [
+                ((2, 3), (2, 3), -1),
+                ((3, 2), (3, 2), 0),
+                ((4,), (4,), -1),
+                ((3, 4), (4,), -1),
+                ((2, 1, 3), (4, 3), 2),
+                ((0, 3), (0, 3), 1),
+            ]
+        ):
             yield Sample((draw(first, 660 + stream), draw(second, 670 + stream)), {"axis": axis})
         yield Sample((0.1 * draw((2, 3), 680), draw((2, 3), 681)), {"epsilon": 1.0})
 

@@ -56,15 +56,21 @@ class SliceScatter(Mover):
     def shape(self, x: Any, *, key: Key, shape: Shape) -> Shape:
         expected = sliced(self.name, shape, key)
         if x != expected:
-            raise ShapeError(self.name, got=f"shape {x}", needs=f"the slice's shape {expected}",
-                             remedy="Reshape the input, or change the key.")
+            raise ShapeError(
+                self.name,
+                got=f"shape {x}",
+                needs=f"the slice's shape {expected}",
+                remedy="Reshape the input, or change the key.",
+            )
         return shape
 
     def samples(self) -> Iterator[Sample]:
-        return labelled(*[
-            ((draw(sliced("slice", size, key), 420 + place),), {"key": key, "shape": size})
-            for place, (size, key) in enumerate(_CASES)
-        ])
+        return labelled(
+            *[
+                ((draw(sliced("slice", size, key), 420 + place),), {"key": key, "shape": size})
+                for place, (size, key) in enumerate(_CASES)
+            ]
+        )
 
 
 _CASES: tuple[tuple[Shape, Key], ...] = (
@@ -86,9 +92,12 @@ def brackets(key: Key) -> tuple[Any, ...]:
 def sliced(subject: str, shape: Shape, key: Key) -> Shape:
     """The shape of the part of an array of `shape` that `key` names."""
     if len(shape) != len(key) - key.count(None):
-        raise ShapeError(subject, got=f"a key for {len(key) - key.count(None)} axes, shape {shape}",
-                         needs="one place or (start, stop, step) an axis",
-                         remedy="Write x[…], which makes the key.")
+        raise ShapeError(
+            subject,
+            got=f"a key for {len(key) - key.count(None)} axes, shape {shape}",
+            needs="one place or (start, stop, step) an axis",
+            remedy="Write x[…], which makes the key.",
+        )
     sizes, rest = [], iter(shape)
     for entry in key:
         if entry is None:
@@ -105,8 +114,12 @@ def sliced(subject: str, shape: Shape, key: Key) -> Shape:
 def beyond(subject: str, value: int, size: int, axis: int, position: str = "") -> RangeError:
     """The error for a place that an axis does not have."""
     allowed = f"a place from {-size} to {size - 1}" if size else "an axis that is not empty"
-    return RangeError(subject, got=f"index {value}{position} for axis {axis} of size {size}",
-                      needs=allowed, remedy="Correct the index; nothing is clipped or wrapped.")
+    return RangeError(
+        subject,
+        got=f"index {value}{position} for axis {axis} of size {size}",
+        needs=allowed,
+        remedy="Correct the index; nothing is clipped or wrapped.",
+    )
 
 
 def whole_slices(shape: Sequence[int]) -> list[Any]:
@@ -133,8 +146,12 @@ def resolve_slice(part: Any, size: int) -> tuple[int, int | None, int]:
     try:
         start, stop, step = part.indices(size)
     except (TypeError, ValueError) as problem:
-        raise ArgumentError("slice", got=f"{part} ({problem})", needs="whole numbers, step not 0",
-                            remedy="Write x[start:stop:step] with whole numbers.") from None
+        raise ArgumentError(
+            "slice",
+            got=f"{part} ({problem})",
+            needs="whole numbers, step not 0",
+            remedy="Write x[start:stop:step] with whole numbers.",
+        ) from None
     if len(range(start, stop, step)) == 0:
         return 0, 0, 1
     return start, (None if stop < 0 else stop), step
@@ -145,7 +162,8 @@ def spread_ellipsis(subject: str, entries: Sequence[Any], used: int, rank: int) 
     dots = [place for place, entry in enumerate(entries) if entry is Ellipsis]
     if len(dots) > 1 or used > rank:
         raise ShapeError(
-            subject, got=f"a key for {used} axes" + (" with more than one …" if dots[1:] else ""),
+            subject,
+            got=f"a key for {used} axes" + (" with more than one …" if dots[1:] else ""),
             needs=f"at most {rank} axes, those of the input, and one …",
             remedy="Leave out what is too many.",
         )
@@ -156,8 +174,12 @@ def spread_ellipsis(subject: str, entries: Sequence[Any], used: int, rank: int) 
 def axis_of(subject: str, axis: Any, rank: int) -> int:
     """One axis as a place 0 … rank−1."""
     if not rank:
-        raise ShapeError(subject, got="an input without axes", needs="at least one axis",
-                         remedy="Reshape it to (1,).")
+        raise ShapeError(
+            subject,
+            got="an input without axes",
+            needs="at least one axis",
+            remedy="Reshape it to (1,).",
+        )
     return axes(subject, (axis,), rank)[0]
 
 

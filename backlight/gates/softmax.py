@@ -148,19 +148,28 @@ def shifted_and_rest(np: Any, x: Any, axis: int) -> tuple[Any, Any]:
 def along(subject: str, shape: Shape, axis: Any) -> Shape:
     """The shape itself, if it has the axis."""
     if not shape or isinstance(axis, tuple) or axis is None:
-        raise ShapeError(subject, got=f"shape {shape} and axis={axis}",
-                         needs="at least one axis, and the one of the classes named",
-                         remedy="Pass axis=-1, or reshape the input.")
+        raise ShapeError(
+            subject,
+            got=f"shape {shape} and axis={axis}",
+            needs="at least one axis, and the one of the classes named",
+            remedy="Pass axis=-1, or reshape the input.",
+        )
     shapes.axes(subject, axis, len(shape))
     return shape
 
 
 def samples_along(stream: int) -> Iterator[Sample]:
     """Samples for gates that mix the numbers along one axis."""
-    for place, (size, axis, times) in enumerate([
-        ((2, 3), -1, 1.0), ((2, 3), 0, 1.0), ((2, 3, 4), 1, 1.0), ((4,), 0, 3.0), ((2, 1), 1, 1.0),
-        ((0, 3), -1, 1.0),
-    ]):
+    for place, (size, axis, times) in enumerate(
+        [
+            ((2, 3), -1, 1.0),
+            ((2, 3), 0, 1.0),
+            ((2, 3, 4), 1, 1.0),
+            ((4,), 0, 3.0),
+            ((2, 1), 1, 1.0),
+            ((0, 3), -1, 1.0),
+        ]
+    ):
         yield Sample((times * draw(size, stream + place),), {"axis": axis})
 
 

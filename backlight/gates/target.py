@@ -75,8 +75,15 @@ class LabelDistribution(Structural):
     result = "float"
 
     def forward(
-        self, np: Any, labels: Any, *, classes: int, axis: int = 1, smoothing: float = 0.0,
-        ignored: int | None = None, dtype: str = "float32",
+        self,
+        np: Any,
+        labels: Any,
+        *,
+        classes: int,
+        axis: int = 1,
+        smoothing: float = 0.0,
+        ignored: int | None = None,
+        dtype: str = "float32",
     ) -> Any:
         hit = label_mask.forward(np, labels, classes=classes, axis=axis)
         rows = ((1.0 - smoothing) * hit + smoothing / classes).astype(dtype, copy=False)
@@ -108,19 +115,23 @@ def class_axis(shape: Shape) -> int:
 def check_scores(subject: str, shape: Shape) -> int:
     """The number of classes of scores of this shape; refuses numbers without classes."""
     if not shape or shape[class_axis(shape)] == 0:
-        raise ShapeError(subject, got=f"scores of shape {shape}",
-                         needs="scores (examples, classes) or (classes,), at least one class",
-                         remedy="Keep the axis of the classes.")
+        raise ShapeError(
+            subject,
+            got=f"scores of shape {shape}",
+            needs="scores (examples, classes) or (classes,), at least one class",
+            remedy="Keep the axis of the classes.",
+        )
     return shape[class_axis(shape)]
 
 
 def check_label_shape(subject: str, scores: Shape, labels: Shape) -> None:
     """Refuse labels that are not one for every example."""
     axis = class_axis(scores)
-    wanted = scores[:axis] + scores[axis + 1:]
+    wanted = scores[:axis] + scores[axis + 1 :]
     if labels != wanted:
         raise ShapeError(
-            subject, got=f"scores of shape {scores} and labels of shape {labels}",
+            subject,
+            got=f"scores of shape {scores} and labels of shape {labels}",
             needs=f"labels of shape {wanted}, one class number for every example",
             remedy="Pass class numbers: for one-hot rows labels.argmax(axis=1), for a column "
             "labels.reshape(-1).",
@@ -139,7 +150,8 @@ def check_labels(np: Any, subject: str, labels: Any, classes: int, ignored: int 
     """
     if labels.dtype.kind not in "ui":
         raise DTypeError(
-            subject, got=f"labels of type {labels.dtype}",
+            subject,
+            got=f"labels of type {labels.dtype}",
             needs=f"whole numbers from 0 to {classes - 1}",
             remedy="Convert them: labels.astype(numpy.int64). A distribution over the classes "
             "has the shape of the scores.",
@@ -149,12 +161,18 @@ def check_labels(np: Any, subject: str, labels: Any, classes: int, ignored: int 
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         place = tuple(map(int, np.argwhere((labels < 0) | (labels >= classes))[0]))
         # A message about labels counted from 1 would help whoever made them.
-        remedy = "Labels are counted from 0." if labels.max() == classes and labels.min() > 0 else (
-            "Correct the label, or give the model as many outputs as there are classes.")
+        remedy = (
+            "Labels are counted from 0."
+            if labels.max() == classes and labels.min() > 0
+            else ("Correct the label, or give the model as many outputs as there are classes.")
+        )
         where = f" at {list(place)}" if place else ""
-        raise RangeError(subject, got=f"label {labels[place]}{where}",
-                         needs=f"labels from 0 to {classes - 1}, one for each of {classes} classes",
-                         remedy=remedy)
+        raise RangeError(
+            subject,
+            got=f"label {labels[place]}{where}",
+            needs=f"labels from 0 to {classes - 1}, one for each of {classes} classes",
+            remedy=remedy,
+        )
     return labels.astype(np.int64, copy=False)
 
 
@@ -171,7 +189,8 @@ def same_shape(subject: str, prediction: Shape, target: Shape) -> Shape:
     """Refuse to stretch one of two arrays that are compared number by number."""
     if prediction != target:
         raise ShapeError(
-            subject, got=f"a prediction of shape {prediction} and a target of shape {target}",
+            subject,
+            got=f"a prediction of shape {prediction} and a target of shape {target}",
             needs="equal shapes: stretching one would compare numbers that do not belong together",
             remedy="Reshape one of them, for example target.reshape(prediction.shape).",
         )
@@ -181,16 +200,24 @@ def same_shape(subject: str, prediction: Shape, target: Shape) -> Shape:
 def check_reduction(subject: str, reduction: str) -> None:
     """Refuse a reduction that is not mean, sum or none."""
     if reduction not in REDUCTIONS:
-        raise ArgumentError(subject, got=f"reduction={reduction!r}", needs="mean, sum or none",
-                            remedy=nearest(reduction, REDUCTIONS))
+        raise ArgumentError(
+            subject,
+            got=f"reduction={reduction!r}",
+            needs="mean, sum or none",
+            remedy=nearest(reduction, REDUCTIONS),
+        )
 
 
 def folded_shape(subject: str, shape: Shape, reduction: str) -> Shape:
     """The shape of costs of this shape after the reduction; refuses the mean of no costs."""
     check_reduction(subject, reduction)
     if reduction == "mean" and math.prod(shape) == 0:
-        raise ShapeError(subject, got="no examples", needs="at least one to take the mean of",
-                         remedy="Check the batch, or use reduction='sum'.")
+        raise ShapeError(
+            subject,
+            got="no examples",
+            needs="at least one to take the mean of",
+            remedy="Check the batch, or use reduction='sum'.",
+        )
     return shape if reduction == "none" else ()
 
 

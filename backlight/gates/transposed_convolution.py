@@ -29,11 +29,28 @@ class TransposedConvolution(Structural, abstract=True):
     rank: ClassVar[int]
 
     def forward(
-        self, np: Any, x: Any, weight: Any, bias: Any = None, *, stride: Any = 1, padding: Any = 0,
-        output_padding: Any = 0, dilation: Any = 1, groups: int = 1,
+        self,
+        np: Any,
+        x: Any,
+        weight: Any,
+        bias: Any = None,
+        *,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Any:
-        shape, window = self._fit(x.shape, weight.shape, None if bias is None else bias.shape,
-                                  stride, padding, output_padding, dilation, groups)
+        shape, window = self._fit(
+            x.shape,
+            weight.shape,
+            None if bias is None else bias.shape,
+            stride,
+            padding,
+            output_padding,
+            dilation,
+            groups,
+        )
         given = (x.dtype, weight.dtype) if bias is None else (x.dtype, weight.dtype, bias.dtype)
         output = spread(np, x, weight, window, groups, shape, self.dtype(*given))
         if bias is not None:
@@ -41,8 +58,18 @@ class TransposedConvolution(Structural, abstract=True):
         return output
 
     def backward(
-        self, upstream: Any, x: Any, weight: Any, bias: Any, output: Any, *, stride: Any,
-        padding: Any, output_padding: Any, dilation: Any, groups: int,
+        self,
+        upstream: Any,
+        x: Any,
+        weight: Any,
+        bias: Any,
+        output: Any,
+        *,
+        stride: Any,
+        padding: Any,
+        output_padding: Any,
+        dilation: Any,
+        groups: int,
     ) -> Any:
         window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         convolution = f"conv{self.rank}d"
@@ -50,50 +77,84 @@ class TransposedConvolution(Structural, abstract=True):
         return (
             lambda: find(convolution)(upstream, weight, rounding="floor", **window),
             lambda: find(f"{convolution}_by_weight")(
-                x, upstream, kernel_size=weight.shape[2:], **window),
+                x, upstream, kernel_size=weight.shape[2:], **window
+            ),
             None if bias is None else lambda: total(upstream, axis=others),
         )
 
     def shape(
-        self, x: Any, weight: Any, bias: Any = None, *, stride: Any = 1, padding: Any = 0,
-        output_padding: Any = 0, dilation: Any = 1, groups: int = 1,
+        self,
+        x: Any,
+        weight: Any,
+        bias: Any = None,
+        *,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Shape:
         return self._fit(x, weight, bias, stride, padding, output_padding, dilation, groups)[0]
 
     def _fit(
-        self, x: Shape, weight: Shape, bias: Shape | None, stride: Any, padding: Any,
-        output_padding: Any, dilation: Any, groups: Any,
+        self,
+        x: Shape,
+        weight: Shape,
+        bias: Shape | None,
+        stride: Any,
+        padding: Any,
+        output_padding: Any,
+        dilation: Any,
+        groups: Any,
     ) -> tuple[Shape, Window]:
         sizes = spatial(self.name, x, self.rank)
         if len(weight) != self.rank + 2 or weight[0] != x[1]:
             raise ShapeError(
-                self.name, got=f"an input of shape {tuple(x)} and weights {tuple(weight)}",
+                self.name,
+                got=f"an input of shape {tuple(x)} and weights {tuple(weight)}",
                 needs=f"weights (channels in, channels out per group, kernel) with {x[1]} channels "
-                "in", remedy="Exchange the weights' first two axes, or correct the channels.")
+                "in",
+                remedy="Exchange the weights' first two axes, or correct the channels.",
+            )
         filters = weight[1] * shapes.whole(self.name, "groups", groups, 1)
         check_groups(self.name, groups, x[1], filters)
         if bias is not None and tuple(bias) != (filters,):
-            raise ShapeError(self.name, got=f"a bias of shape {tuple(bias)}",
-                             needs=f"shape ({filters},), one number a channel out",
-                             remedy="Make the bias as long as there are channels out.")
-        window = read(self.name, tuple(weight[2:]), rank=self.rank, stride=stride,
-                      padding=padding, dilation=dilation)
+            raise ShapeError(
+                self.name,
+                got=f"a bias of shape {tuple(bias)}",
+                needs=f"shape ({filters},), one number a channel out",
+                remedy="Make the bias as long as there are channels out.",
+            )
+        window = read(
+            self.name,
+            tuple(weight[2:]),
+            rank=self.rank,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+        )
         extra = several(self.name, "output_padding", output_padding, self.rank, 0)
         if any(more >= step for more, step in zip(extra, window.stride, strict=True)):
             raise ArgumentError(
-                self.name, got=f"output_padding={extra} with stride {window.stride}",
+                self.name,
+                got=f"output_padding={extra} with stride {window.stride}",
                 needs="an output padding below the stride",
-                remedy="Leave it 0, or choose 1 … stride−1.")
+                remedy="Leave it 0, or choose 1 … stride−1.",
+            )
         result = tuple(
             (size - 1) * step - 2 * pad + extent + more
             for size, step, pad, extent, more in zip(
-                sizes, window.stride, window.padding, window.extent, extra, strict=True))
+                sizes, window.stride, window.padding, window.extent, extra, strict=True
+            )
+        )
         if min(result) < 1 or min(sizes) < 1:
             raise ShapeError(
-                self.name, got=f"an input of size {sizes} with padding {window.padding}, which "
+                self.name,
+                got=f"an input of size {sizes} with padding {window.padding}, which "
                 f"leaves an output of size {result}",
                 needs="an output of at least 1 in every direction",
-                remedy="Use less padding or a larger kernel.")
+                remedy="Use less padding or a larger kernel.",
+            )
         return (x[0], filters, *result), window
 
     def samples(self) -> Iterator[Sample]:
@@ -111,8 +172,9 @@ class TransposedConvolution(Structural, abstract=True):
             size, kernel = x[: self.rank + 2], weight[: self.rank + 2]
             filters = weight[1] * settings.get("groups", 1)
             bias = draw((filters,), 830 + stream) if stream % 2 else None
-            yield Sample((draw(size, 810 + stream), draw(kernel, 820 + stream), bias),
-                         plain | settings)
+            yield Sample(
+                (draw(size, 810 + stream), draw(kernel, 820 + stream), bias), plain | settings
+            )
 
 
 class ConvTranspose2d(TransposedConvolution):

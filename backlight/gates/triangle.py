@@ -17,15 +17,25 @@ class Triangle(Mover, abstract=True):
     def shape(self, x: Any, *, diagonal: int = 0) -> Shape:
         """The input's shape, which has two axes at least."""
         if len(x) < 2:
-            raise ShapeError(self.name, got=f"shape {x}", needs="a matrix, or a stack of them",
-                             remedy="Reshape the input to two axes.")
+            raise ShapeError(
+                self.name,
+                got=f"shape {x}",
+                needs="a matrix, or a stack of them",
+                remedy="Reshape the input to two axes.",
+            )
         return tuple(x)
 
     def samples(self) -> Iterator[Sample]:
         """Square, wide and empty matrices, a stack, diagonals beside the main one."""
-        for place, (size, diagonal) in enumerate([
-            ((3, 3), 0), ((2, 4), 1), ((2, 3, 2), -1), ((0, 3), 0), ((2, 2), 5),
-        ]):
+        for place, (size, diagonal) in enumerate(
+            [
+                ((3, 3), 0),
+                ((2, 4), 1),
+                ((2, 3, 2), -1),
+                ((0, 3), 0),
+                ((2, 2), 5),
+            ]
+        ):
             yield Sample((draw(size, 740 + place),), {"diagonal": diagonal})
 
 

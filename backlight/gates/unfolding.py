@@ -78,9 +78,7 @@ def gather_weights(
     return gradient.astype(dtype, copy=False).reshape(weight)
 
 
-def _windows(
-    np: Any, x: Any, window: Window, groups: int, count: Shape, dtype: Any
-) -> Any:
+def _windows(np: Any, x: Any, window: Window, groups: int, count: Shape, dtype: Any) -> Any:
     """A view (N, groups, C/groups, *count, *kernel) of the padded input."""
     batch, channels = x.shape[:2]
     if any(window.padding):
@@ -102,7 +100,8 @@ def _unfold(np: Any, windows: Any, images: slice, top: slice, window: Window) ->
     groups, channels = part.shape[1:3]
     area = part.shape[0] * math.prod(part.shape[3 : 3 + rank])
     return np.ascontiguousarray(part.transpose(order)).reshape(
-        groups, channels * math.prod(window.kernel), area)
+        groups, channels * math.prod(window.kernel), area
+    )
 
 
 def _batch_first(np: Any, product: Any, shape: Shape) -> Any:

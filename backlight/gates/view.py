@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy
 
-from backlight import dtypes
-from backlight.errors import ArgumentError, DTypeError, ShapeError
+from backlight.errors import ArgumentError, ShapeError
 from backlight.gates.family import Mover, Structural, draw, labelled
 from backlight.gates.gate import Role, Sample
 from backlight.gates.slicing import slice
@@ -42,16 +41,25 @@ class Reshape(Mover):
         if sizes.count(-1) == 1 and rest and count % rest == 0:
             sizes[sizes.index(-1)] = count // rest
         elif -1 in sizes or rest != count:
-            raise ShapeError(self.name, got=f"shape {x} of {count} numbers to make {tuple(sizes)}",
-                             needs="a shape with as many numbers and at most one −1",
-                             remedy="Correct the sizes.")
+            raise ShapeError(
+                self.name,
+                got=f"shape {x} of {count} numbers to make {tuple(sizes)}",
+                needs="a shape with as many numbers and at most one −1",
+                remedy="Correct the sizes.",
+            )
         return tuple(sizes)
 
     def samples(self) -> Iterator[Sample]:
-        for place, (before, after) in enumerate([
-            ((2, 3), (3, 2)), ((2, 3), (-1,)), ((), (1, 1)), ((1,), ()), ((0, 3), (3, 0)),
-            ((2, 3, 2), (2, -1)),
-        ]):
+        for place, (before, after) in enumerate(
+            [
+                ((2, 3), (3, 2)),
+                ((2, 3), (-1,)),
+                ((), (1, 1)),
+                ((1,), ()),
+                ((0, 3), (3, 0)),
+                ((2, 3, 2), (2, -1)),
+            ]
+        ):
             yield Sample((draw(before, 440 + place),), {"shape": after})
 
 
@@ -78,14 +86,23 @@ class Transpose(Mover):
                 return tuple(x[axis] for axis in order)
         except TypeError:
             pass
-        raise ShapeError(self.name, got=f"axes {axes} for shape {x}",
-                         needs=f"each of the {len(x)} axes once", remedy="List them all, once.")
+        raise ShapeError(
+            self.name,
+            got=f"axes {axes} for shape {x}",
+            needs=f"each of the {len(x)} axes once",
+            remedy="List them all, once.",
+        )
 
     def samples(self) -> Iterator[Sample]:
-        for place, (size, order) in enumerate([
-            ((2, 3), None), ((2, 3, 4), (2, 0, 1)), ((2, 3, 4), (0, -1, 1)), ((), None),
-            ((0, 3), (1, 0)),
-        ]):
+        for place, (size, order) in enumerate(
+            [
+                ((2, 3), None),
+                ((2, 3, 4), (2, 0, 1)),
+                ((2, 3, 4), (0, -1, 1)),
+                ((), None),
+                ((0, 3), (1, 0)),
+            ]
+        ):
             yield Sample((draw(size, 450 + place),), {"axes": order})
 
 
@@ -105,9 +122,12 @@ class BroadcastTo(Structural):
     def shape(self, x: Any, *, shape: Shape) -> Shape:
         target = shape if isinstance(shape, tuple) else (shape,)
         if broadcast(self.name, x, target) != target:
-            raise ShapeError(self.name, got=f"shape {x} for {target}",
-                             needs="a target with every axis of the input, of its size or over 1",
-                             remedy="Sum or reshape the input first.")
+            raise ShapeError(
+                self.name,
+                got=f"shape {x} for {target}",
+                needs="a target with every axis of the input, of its size or over 1",
+                remedy="Sum or reshape the input first.",
+            )
         return target
 
     def samples(self) -> Iterator[Sample]:
@@ -133,8 +153,13 @@ class SumTo(Structural):
         new = len(size) - len(shape)
         if new < 0 or any(a not in (b, 1) for a, b in zip(shape, size[new:], strict=True)):
             self.shape(size, shape=shape)
-        folded = tuple([place for place in range(len(size))
-                        if place < new or (shape[place - new] == 1 and size[place] != 1)])
+        folded = tuple(
+            [
+                place
+                for place in range(len(size))
+                if place < new or (shape[place - new] == 1 and size[place] != 1)
+            ]
+        )
         wide = np.float64 if x.dtype.kind == "f" else np.int64
         total = np.sum(x, axis=folded, dtype=wide, keepdims=True)
         return np.reshape(total.astype(x.dtype), shape)
@@ -144,8 +169,12 @@ class SumTo(Structural):
 
     def shape(self, x: Any, *, shape: Shape) -> Shape:
         if broadcast(self.name, x, shape) != x:
-            raise ShapeError(self.name, got=f"shape {x} to sum to {shape}",
-                             needs=f"a shape that stretches to {x}", remedy="Swap the two shapes.")
+            raise ShapeError(
+                self.name,
+                got=f"shape {x} to sum to {shape}",
+                needs=f"a shape that stretches to {x}",
+                remedy="Swap the two shapes.",
+            )
         return shape
 
     def samples(self) -> Iterator[Sample]:
@@ -154,8 +183,14 @@ class SumTo(Structural):
 
 
 _STRETCHES: tuple[tuple[Shape, Shape], ...] = (
-    ((3,), (2, 3)), ((2, 1), (2, 3)), ((), (2, 2)), ((1, 3, 1), (4, 2, 3, 2)), ((2,), (2,)),
-    ((1,), (0,)), ((0, 1), (0, 3)), ((), ()),
+    ((3,), (2, 3)),
+    ((2, 1), (2, 3)),
+    ((), (2, 2)),
+    ((1, 3, 1), (4, 2, 3, 2)),
+    ((2,), (2,)),
+    ((1,), (0,)),
+    ((0, 1), (0, 3)),
+    ((), ()),
 )
 
 
@@ -178,8 +213,9 @@ class ExpandDims(Mover):
         return tuple(1 if place in new else next(rest) for place in range(rank))
 
     def samples(self) -> Iterator[Sample]:
-        for place, (size, axis) in enumerate([
-            ((3,), 0), ((2, 3), -1), ((2, 3), (0, 2)), ((), 0), ((0,), 1)]):
+        for place, (size, axis) in enumerate(
+            [((3,), 0), ((2, 3), -1), ((2, 3), (0, 2)), ((), 0), ((0,), 1)]
+        ):
             yield Sample((draw(size, 480 + place),), {"axis": axis})
 
 
@@ -201,13 +237,18 @@ class Squeeze(Mover):
         gone = axes(self.name, axis, len(x))
         for place in gone:
             if x[place] != 1:
-                raise ShapeError(self.name, got=f"axis {place} of size {x[place]}, shape {x}",
-                                 needs="an axis of size 1", remedy="Name another axis, or reduce.")
+                raise ShapeError(
+                    self.name,
+                    got=f"axis {place} of size {x[place]}, shape {x}",
+                    needs="an axis of size 1",
+                    remedy="Name another axis, or reduce.",
+                )
         return tuple(size for place, size in enumerate(x) if place not in gone)
 
     def samples(self) -> Iterator[Sample]:
-        for place, (size, axis) in enumerate([
-            ((1, 3, 1), None), ((1, 3, 1), -1), ((1, 3, 1), (0, 2)), ((), None), ((1, 0), 0)]):
+        for place, (size, axis) in enumerate(
+            [((1, 3, 1), None), ((1, 3, 1), -1), ((1, 3, 1), (0, 2)), ((), None), ((1, 0), 0)]
+        ):
             yield Sample((draw(size, 490 + place),), {"axis": axis})
 
 
@@ -226,25 +267,46 @@ class Pad(Mover):
     def forward(self, np: Any, x: Any, *, widths: Widths, value: float = 0.0) -> Any:
         size = np.shape(x)
         bordered = np.full(self.shape(size, widths=widths), value, x.dtype)
-        bordered[tuple([numpy.s_[before : before + length] for (before, _), length
-                        in zip(_pairs(widths, len(size)), size, strict=True)])] = x
+        bordered[
+            tuple(
+                [
+                    numpy.s_[before : before + length]
+                    for (before, _), length in zip(_pairs(widths, len(size)), size, strict=True)
+                ]
+            )
+        ] = x
         return bordered
 
     def backward(self, upstream: Any, x: Any, output: Any, *, widths: Widths, value: float) -> Any:
         pairs = _pairs(widths, len(x.shape))
-        return (slice(upstream, key=tuple(
-            [(pair[0], pair[0] + size, 1) for pair, size in zip(pairs, x.shape, strict=True)])),)
+        return (
+            slice(
+                upstream,
+                key=tuple(
+                    [
+                        (pair[0], pair[0] + size, 1)
+                        for pair, size in zip(pairs, x.shape, strict=True)
+                    ]
+                ),
+            ),
+        )
 
     def shape(self, x: Any, *, widths: Widths, value: float = 0.0) -> Shape:
         pairs = _pairs(widths, len(x))
-        return tuple([before + size + after
-                      for (before, after), size in zip(pairs, x, strict=True)])
+        return tuple(
+            [before + size + after for (before, after), size in zip(pairs, x, strict=True)]
+        )
 
     def samples(self) -> Iterator[Sample]:
-        for place, (size, widths, value) in enumerate([
-            ((2, 3), 1, 0.0), ((2, 3), ((0, 2), (1, 0)), 0.5), ((), (), 0.0), ((3,), 0, 0.0),
-            ((0,), ((1, 1),), 2.0),
-        ]):
+        for place, (size, widths, value) in enumerate(
+            [
+                ((2, 3), 1, 0.0),
+                ((2, 3), ((0, 2), (1, 0)), 0.5),
+                ((), (), 0.0),
+                ((3,), 0, 0.0),
+                ((0,), ((1, 1),), 2.0),
+            ]
+        ):
             yield Sample((draw(size, 500 + place),), {"widths": widths, "value": value})
 
 
@@ -265,8 +327,9 @@ class Flip(Mover):
         return tuple(x)
 
     def samples(self) -> Iterator[Sample]:
-        for place, (size, axis) in enumerate([
-            ((2, 3), None), ((2, 3), -1), ((2, 3, 2), (0, 2)), ((), None), ((0, 2), 0)]):
+        for place, (size, axis) in enumerate(
+            [((2, 3), None), ((2, 3), -1), ((2, 3, 2), (0, 2)), ((), None), ((0, 2), 0)]
+        ):
             yield Sample((draw(size, 510 + place),), {"axis": axis})
 
 
@@ -306,63 +369,22 @@ class Roll(Mover):
         )
 
 
-class Cast(Structural):
-    """The numbers in another type. Between floating types the gradient flows; else none does.
-
-    Raises
-    ------
-    DTypeError
-        If `dtype` is not a type that tensors can have.
-    """
-
-    role = Role.DISTRIBUTOR
-    formula = "cast(x, dtype)"
-    views = True
-
-    def forward(self, np: Any, x: Any, *, dtype: str = "float32") -> Any:
-        target = self.dtype(dtype=dtype)
-        array = x if hasattr(x, "dtype") else np.asarray(x)
-        return array if array.dtype == target else array.astype(target)
-
-    def backward(self, upstream: Any, x: Any, output: Any, *, dtype: str) -> Any:
-        if x.dtype.kind != "f":
-            return (None,)
-        return (cast(upstream, dtype=x.dtype.name),)
-
-    def shape(self, x: Any, *, dtype: str = "float32") -> Shape:
-        return tuple(x)
-
-    def dtype(self, *given: Any, **attributes: Any) -> dtypes.DType:
-        """The type that was asked for."""
-        name = attributes["dtype"]
-        target: dtypes.DType | None
-        try:
-            target = numpy.dtype(name)
-        except TypeError:
-            target = None
-        if target is None or not dtypes.is_supported(target):
-            raise DTypeError(self.name, got=f"dtype={name!r}",
-                             needs="bool, int8…int64, uint8…uint64, float32 or float64",
-                             remedy="Name one of these types.")
-        return target
-
-    def samples(self) -> Iterator[Sample]:
-        return labelled(
-            ((draw((2, 3), 530),), {"dtype": "float64"}),
-            ((draw((), 531),), {"dtype": "float64"}),
-            ((draw((0, 2), 532),), {"dtype": "float64"}),
-        )
-
-
 def _pairs(widths: Widths, rank: int) -> tuple[tuple[int, int], ...]:
     if not isinstance(widths, tuple):
         widths = ((widths, widths),) * rank
     if len(widths) != rank or not all(isinstance(p, tuple) and len(p) == 2 for p in widths):
-        raise ArgumentError("pad", got=f"widths={widths!r} for an input of {rank} axes",
-                            needs="one width, or a pair (before, after) for each axis",
-                            remedy="Write widths=((before, after), …).")
-    return tuple([(whole("pad", "a width", before, 0), whole("pad", "a width", after, 0))
-                  for before, after in widths])
+        raise ArgumentError(
+            "pad",
+            got=f"widths={widths!r} for an input of {rank} axes",
+            needs="one width, or a pair (before, after) for each axis",
+            remedy="Write widths=((before, after), …).",
+        )
+    return tuple(
+        [
+            (whole("pad", "a width", before, 0), whole("pad", "a width", after, 0))
+            for before, after in widths
+        ]
+    )
 
 
 reshape = Reshape()
@@ -374,4 +396,3 @@ squeeze = Squeeze()
 pad = Pad()
 flip = Flip()
 roll = Roll()
-cast = Cast()

@@ -38,7 +38,8 @@ class Window:
         return tuple(
             shapes.window(self.subject, size, kernel, stride, padding, dilation, rounding)
             for size, kernel, stride, padding, dilation in zip(
-                sizes, self.kernel, self.stride, self.padding, self.dilation, strict=True)
+                sizes, self.kernel, self.stride, self.padding, self.dilation, strict=True
+            )
         )
 
     def taps(self, sizes: Shape, count: Shape) -> Iterator[tuple[Shape, Slices, Slices]]:
@@ -49,10 +50,13 @@ class Window:
         are left out.
         """
         along = [
-            [_clipped(offset * dilation - padding, stride, size, windows)
-             for offset in range(kernel)]
+            [
+                _clipped(offset * dilation - padding, stride, size, windows)
+                for offset in range(kernel)
+            ]
             for kernel, stride, padding, dilation, size, windows in zip(
-                self.kernel, self.stride, self.padding, self.dilation, sizes, count, strict=True)
+                self.kernel, self.stride, self.padding, self.dilation, sizes, count, strict=True
+            )
         ]
         for places in itertools.product(*map(range, self.kernel)):
             here = [axis[place] for axis, place in zip(along, places, strict=True)]
@@ -106,19 +110,29 @@ def _named_padding(
     subject: str, padding: str, kernel: Shape, stride: Shape, dilation: Shape
 ) -> Shape:
     if padding not in ("same", "valid"):
-        raise ArgumentError(subject, got=f"padding={padding!r}", needs="numbers, same or valid",
-                            remedy=nearest(padding, ("same", "valid")))
+        raise ArgumentError(
+            subject,
+            got=f"padding={padding!r}",
+            needs="numbers, same or valid",
+            remedy=nearest(padding, ("same", "valid")),
+        )
     if padding == "valid":
         return (0,) * len(kernel)
     if any(step != 1 for step in stride):
-        raise ArgumentError(subject, got=f"padding='same' with stride {stride}", needs="stride 1",
-                            remedy="Give the padding as a number.")
+        raise ArgumentError(
+            subject,
+            got=f"padding='same' with stride {stride}",
+            needs="stride 1",
+            remedy="Give the padding as a number.",
+        )
     spare = [d * (f - 1) for f, d in zip(kernel, dilation, strict=True)]
     if any(one % 2 for one in spare):
         raise ArgumentError(
-            subject, got=f"padding='same' for a kernel {kernel} with dilation {dilation}",
+            subject,
+            got=f"padding='same' for a kernel {kernel} with dilation {dilation}",
             needs="kernels of odd extent, so that both sides are padded alike",
-            remedy="Use a kernel of odd size, or pad the input first.")
+            remedy="Use a kernel of odd size, or pad the input first.",
+        )
     return tuple(one // 2 for one in spare)
 
 
@@ -133,8 +147,11 @@ def several(subject: str, name: str, value: Any, rank: int, least: int) -> Shape
     given = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
     if len(given) != rank:
         raise ArgumentError(
-            subject, got=f"{name}={value!r}", needs=f"one whole number or {rank}, one an axis",
-            remedy=f"Pass {name}=n or {name} with {rank} numbers.")
+            subject,
+            got=f"{name}={value!r}",
+            needs=f"one whole number or {rank}, one an axis",
+            remedy=f"Pass {name}=n or {name} with {rank} numbers.",
+        )
     return tuple(shapes.whole(subject, name, one, least) for one in given)
 
 
@@ -149,8 +166,11 @@ def spatial(subject: str, shape: Shape, rank: int) -> Shape:
     if len(shape) != rank + 2:
         axes = "N, C, W" if rank == 1 else "N, C, H, W"
         raise ShapeError(
-            subject, got=f"an input of shape {tuple(shape)}",
+            subject,
+            got=f"an input of shape {tuple(shape)}",
             needs=f"{rank + 2} axes: {axes}",
-            remedy="Add a batch axis of size 1 in front." if len(shape) == rank + 1
-            else "Reshape the input.")
+            remedy="Add a batch axis of size 1 in front."
+            if len(shape) == rank + 1
+            else "Reshape the input.",
+        )
     return tuple(shape[2:])

@@ -53,8 +53,9 @@ def names() -> list[str]:
     return list(_builders)
 
 
-def build(name: str, shape: Sequence[int], classes: int, hidden: Sequence[int] = (),
-          dropout: float = 0.0) -> Built:
+def build(
+    name: str, shape: Sequence[int], classes: int, hidden: Sequence[int] = (), dropout: float = 0.0
+) -> Built:
     """The model called `name` for inputs of this shape.
 
     Parameters
@@ -82,10 +83,15 @@ def build(name: str, shape: Sequence[int], classes: int, hidden: Sequence[int] =
     30730
     """
     if name not in _builders:
-        raise ArgumentError("model", got=repr(name), needs="a known model",
-                            remedy=nearest(name, _builders))
+        raise ArgumentError(
+            "model", got=repr(name), needs="a known model", remedy=nearest(name, _builders)
+        )
     for place, width in enumerate(hidden):
         if width < 1:
-            raise ArgumentError(f"hidden layer {place + 1}", got=f"{width} units",
-                                needs="at least 1", remedy="Give widths such as 128 or 512,256.")
+            raise ArgumentError(
+                f"hidden layer {place + 1}",
+                got=f"{width} units",
+                needs="at least 1",
+                remedy="Give widths such as 128 or 512,256.",
+            )
     return _builders[name](Plan(tuple(shape), classes, tuple(hidden), dropout))

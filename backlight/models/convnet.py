@@ -22,14 +22,20 @@ SMALL_IMAGE = 16
 def convnet(plan: Plan) -> Built:
     """Two blocks of 3×3 convolutions with 2×2 max pooling, and a fully connected head."""
     if len(plan.shape) != 3:
-        raise ArgumentError("model convnet", got=f"inputs of shape {plan.shape}",
-                            needs="images of shape (channels, height, width)",
-                            remedy="Use --model mlp for data that are not images.")
+        raise ArgumentError(
+            "model convnet",
+            got=f"inputs of shape {plan.shape}",
+            needs="images of shape (channels, height, width)",
+            remedy="Use --model mlp for data that are not images.",
+        )
     channels, height, width = plan.shape
     if min(height, width) < 4:
-        raise ArgumentError("model convnet", got=f"images of {height}×{width}",
-                            needs="at least 4×4: it halves the size twice",
-                            remedy="Use --model mlp, or larger images.")
+        raise ArgumentError(
+            "model convnet",
+            got=f"images of {height}×{width}",
+            needs="at least 4×4: it halves the size twice",
+            remedy="Use --model mlp, or larger images.",
+        )
     small = max(height, width) <= SMALL_IMAGE
     layers: list[nn.Module] = []
     for filters in (16, 32) if small else (32, 64):
@@ -46,6 +52,7 @@ def convnet(plan: Plan) -> Built:
 
 def convolution(channels: int, filters: int) -> nn.Module:
     """A 3×3 convolution that keeps the size, He-initialised."""
-    layer: nn.Module = started(nn.Conv2d(channels, filters, 3, padding=1),
-                               math.sqrt(2 / (9 * channels)))
+    layer: nn.Module = started(
+        nn.Conv2d(channels, filters, 3, padding=1), math.sqrt(2 / (9 * channels))
+    )
     return layer

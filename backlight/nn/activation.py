@@ -73,8 +73,13 @@ class PReLU(Module):
         slope = self.weight
         if self.num_parameters > 1:
             if len(x.shape) < 2:
-                raise self.refuse(ShapeError, x, got=f"an input of shape {x.shape}",
-                                  needs="an axis of channels at place 1", remedy="Reshape it")
+                raise self.refuse(
+                    ShapeError,
+                    x,
+                    got=f"an input of shape {x.shape}",
+                    needs="an axis of channels at place 1",
+                    remedy="Reshape it",
+                )
             self.check_width(x, 1, self.num_parameters, "channels", "num_parameters")
             slope = reshape(slope, (-1, *(1,) * (len(x.shape) - 2)))
         return prelu(x, slope)

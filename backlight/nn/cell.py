@@ -28,8 +28,9 @@ def affine(x: Any, weight: Any, bias: Any) -> Any:
     return product if bias is None else product + bias
 
 
-def rnn_step(from_input: Any, hidden: Any, weight: Any, bias: Any,
-             squash: Callable[[Any], Any]) -> Any:
+def rnn_step(
+    from_input: Any, hidden: Any, weight: Any, bias: Any, squash: Callable[[Any], Any]
+) -> Any:
     """The plain step h' = tanh(Wₓx + Wₕh + b), or with ReLU."""
     return squash(from_input + affine(hidden, weight, bias))
 
@@ -43,8 +44,7 @@ def gru_step(from_input: Any, hidden: Any, weight: Any, bias: Any) -> Any:
     return new + update * (hidden - new)
 
 
-def lstm_step(from_input: Any, hidden: Any, memory: Any, weight: Any,
-              bias: Any) -> tuple[Any, Any]:
+def lstm_step(from_input: Any, hidden: Any, memory: Any, weight: Any, bias: Any) -> tuple[Any, Any]:
     """Gates i, f, g, o; c' = f∘c + i∘g; h' = o∘tanh(c')."""
     enter, forget, candidate, leave = split(from_input + affine(hidden, weight, bias), 4, -1)
     memory = sigmoid(forget) * memory + sigmoid(enter) * tanh(candidate)
@@ -77,15 +77,22 @@ class _Cell(Module):
 
     def _from_input(self, x: Any) -> Any:
         if len(x.shape) not in (1, 2):
-            raise self.refuse(ShapeError, x, got=f"an input of shape {x.shape}",
-                              needs="one step: (examples, input_size)",
-                              remedy="Loop over the steps, or use the layer without Cell")
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs="one step: (examples, input_size)",
+                remedy="Loop over the steps, or use the layer without Cell",
+            )
         self.check_width(x, -1, self.input_size, "features", "input_size")
         return affine(x, self.weight_ih, self.bias_ih)
 
     def _start(self, x: Any, state: Any) -> Any:
-        return zeros(*x.shape[:-1], self.hidden_size, dtype=self.weight_hh.dtype) \
-            if state is None else state
+        return (
+            zeros(*x.shape[:-1], self.hidden_size, dtype=self.weight_hh.dtype)
+            if state is None
+            else state
+        )
 
     def describe(self) -> str:
         """LSTMCell 3→5."""
@@ -118,15 +125,21 @@ class RNNCell(_Cell):
 
     blocks = 1
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True,
-                 nonlinearity: str = "tanh") -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh"
+    ) -> None:
         super().__init__(input_size, hidden_size, bias)
         self.nonlinearity = squash_name("RNNCell", nonlinearity)
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """The next hidden state."""
-        return rnn_step(self._from_input(x), self._start(x, state), self.weight_hh, self.bias_hh,
-                        SQUASHES[self.nonlinearity])
+        return rnn_step(
+            self._from_input(x),
+            self._start(x, state),
+            self.weight_hh,
+            self.bias_hh,
+            SQUASHES[self.nonlinearity],
+        )
 
 
 class GRUCell(_Cell):
@@ -161,15 +174,21 @@ class LSTMCell(_Cell):
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """The next hidden state and memory."""
         hidden, memory = (None, None) if state is None else state
-        return lstm_step(self._from_input(x), self._start(x, hidden), self._start(x, memory),
-                         self.weight_hh, self.bias_hh)
+        return lstm_step(
+            self._from_input(x),
+            self._start(x, hidden),
+            self._start(x, memory),
+            self.weight_hh,
+            self.bias_hh,
+        )
 
 
 def squash_name(kind: str, name: str) -> str:
     """The name of a known nonlinearity."""
     if name not in SQUASHES:
-        raise ArgumentError(kind, got=f"nonlinearity={name!r}", needs="tanh or relu",
-                            remedy=nearest(name, SQUASHES))
+        raise ArgumentError(
+            kind, got=f"nonlinearity={name!r}", needs="tanh or relu", remedy=nearest(name, SQUASHES)
+        )
     return name
 
 

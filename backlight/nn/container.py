@@ -53,9 +53,12 @@ class _Numbered(Module):
     def _name(self, place: int) -> str:
         number = whole(type(self).__name__, "index", place)
         if not -len(self) <= number < len(self):
-            raise RangeError(type(self).__name__, got=f"index {number}",
-                             needs=f"0 … {len(self) - 1}" if len(self) else "a part, and has none",
-                             remedy="Use len() to see how many parts there are.")
+            raise RangeError(
+                type(self).__name__,
+                got=f"index {number}",
+                needs=f"0 … {len(self) - 1}" if len(self) else "a part, and has none",
+                remedy="Use len() to see how many parts there are.",
+            )
         return list(self._modules)[number]
 
 
@@ -88,9 +91,12 @@ class Sequential(_Numbered):
             for name, module in modules[0].items():
                 self.add_module(name, module)
         elif len(modules) == 1 and isinstance(modules[0], (list, tuple)):
-            raise ArgumentError("Sequential", got=f"a {type(modules[0]).__name__} of modules",
-                                needs="the modules one by one",
-                                remedy="Put a star before it: nn.Sequential(*layers).")
+            raise ArgumentError(
+                "Sequential",
+                got=f"a {type(modules[0]).__name__} of modules",
+                needs="the modules one by one",
+                remedy="Put a star before it: nn.Sequential(*layers).",
+            )
         else:
             self.extend(modules)
 
@@ -117,9 +123,12 @@ class ModuleList(_Numbered):
 
     def forward(self, *_: Any, **__: Any) -> Any:
         """A list cannot be called."""
-        raise ArgumentError("ModuleList", got="a call", needs="to be iterated: it has no forward",
-                            remedy="Write `for layer in self.layers: x = layer(x)`, or use "
-                            "nn.Sequential.")
+        raise ArgumentError(
+            "ModuleList",
+            got="a call",
+            needs="to be iterated: it has no forward",
+            remedy="Write `for layer in self.layers: x = layer(x)`, or use nn.Sequential.",
+        )
 
 
 class Flatten(Module):
@@ -142,9 +151,9 @@ class Flatten(Module):
         rank = len(x.shape)
         first, last = (axis % rank if rank else 0 for axis in (self.start_dim, self.end_dim))
         count = 1
-        for size in x.shape[first:last + 1]:
+        for size in x.shape[first : last + 1]:
             count *= size
-        return x.reshape((*x.shape[:first], count, *x.shape[last + 1:]))
+        return x.reshape((*x.shape[:first], count, *x.shape[last + 1 :]))
 
     def extra_repr(self) -> str:
         """Where it begins and ends."""

@@ -21,8 +21,17 @@ class _Convolution(Module):
     rank: ClassVar[int]
     bias: Parameter | None
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any,
-                 padding: Any, dilation: Any, groups: int, bias: bool) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
+        bias: bool,
+    ) -> None:
         super().__init__()
         kind = type(self).__name__
         self.in_channels = whole(kind, "in_channels", in_channels, 1)
@@ -31,12 +40,18 @@ class _Convolution(Module):
         self.kernel_size = self._sizes("kernel_size", kernel_size, 1)
         self.stride = self._sizes("stride", stride, 1)
         self.dilation = self._sizes("dilation", dilation, 1)
-        self.padding = (self._same() if isinstance(padding, str) and self._keeps_size(padding)
-                        else self._sizes("padding", 0 if padding == "valid" else padding, 0))
+        self.padding = (
+            self._same()
+            if isinstance(padding, str) and self._keeps_size(padding)
+            else self._sizes("padding", 0 if padding == "valid" else padding, 0)
+        )
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ArgumentError(
-                kind, got=f"groups={groups} for {in_channels}→{out_channels} channels",
-                needs="groups that divide both", remedy="Change groups or the channels.")
+                kind,
+                got=f"groups={groups} for {in_channels}→{out_channels} channels",
+                needs="groups that divide both",
+                remedy="Change groups or the channels.",
+            )
         self.weight = initialise.blank(*self._weight_shape())
         self.bias = initialise.blank(self.out_channels) if bias else None
         self.reset_parameters()
@@ -53,17 +68,23 @@ class _Convolution(Module):
         kind = type(self).__name__
         given = tuple(value) if isinstance(value, (tuple, list)) else (value,) * self.rank
         if len(given) != self.rank:
-            raise ArgumentError(kind, got=f"{name}={value!r}",
-                                needs=f"one whole number or {self.rank}",
-                                remedy=f"Pass {name}=n, or one number an axis.")
+            raise ArgumentError(
+                kind,
+                got=f"{name}={value!r}",
+                needs=f"one whole number or {self.rank}",
+                remedy=f"Pass {name}=n, or one number an axis.",
+            )
         return tuple(whole(kind, name, one, least) for one in given)
 
     def _keeps_size(self, padding: str) -> bool:
         """Whether a padding given by name is "same"; refuses names that are none."""
         if padding not in ("same", "valid"):
-            raise ArgumentError(type(self).__name__, got=f"padding={padding!r}",
-                                needs="a whole number, 'same' or 'valid'",
-                                remedy="Pass padding='same' to keep the size.")
+            raise ArgumentError(
+                type(self).__name__,
+                got=f"padding={padding!r}",
+                needs="a whole number, 'same' or 'valid'",
+                remedy="Pass padding='same' to keep the size.",
+            )
         return padding == "same"
 
     def _same(self) -> tuple[int, ...]:
@@ -71,9 +92,11 @@ class _Convolution(Module):
         extents = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
         if any(step != 1 for step in self.stride) or any(extent % 2 for extent in extents):
             raise ArgumentError(
-                type(self).__name__, got=f"padding='same' with kernel_size={self.kernel_size}, "
-                f"stride={self.stride}", needs="stride 1 and odd kernels: the same zeros on both "
-                "sides", remedy="Pass the padding as a number.")
+                type(self).__name__,
+                got=f"padding='same' with kernel_size={self.kernel_size}, stride={self.stride}",
+                needs="stride 1 and odd kernels: the same zeros on both sides",
+                remedy="Pass the padding as a number.",
+            )
         return tuple(extent // 2 for extent in extents)
 
     def _check(self, x: Any) -> None:
@@ -82,30 +105,45 @@ class _Convolution(Module):
             return
         axes = "(N, C, H, W)" if self.rank == 2 else "(N, C, L)"
         if len(shape) != self.rank + 2:
-            hint = ("Add the axis of examples: x.reshape(1, *x.shape)"
-                    if len(shape) == self.rank + 1 else f"Give it the axes {axes}")
-            raise self.refuse(ShapeError, x, got=f"an input of shape {shape}",
-                              needs=f"{self.rank + 2} axes {axes}", remedy=hint)
+            hint = (
+                "Add the axis of examples: x.reshape(1, *x.shape)"
+                if len(shape) == self.rank + 1
+                else f"Give it the axes {axes}"
+            )
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {shape}",
+                needs=f"{self.rank + 2} axes {axes}",
+                remedy=hint,
+            )
         if shape[-1] == self.in_channels and origin_of(x) is None:
             raise self.refuse(
-                ShapeError, x, got=f"an input with {shape[1]} channels, shape {shape}",
+                ShapeError,
+                x,
+                got=f"an input with {shape[1]} channels, shape {shape}",
                 needs=f"{self.in_channels} channels along axis 1, and the last axis has as many",
                 remedy=f"Move the channels to axis 1: x.transpose(0, {self.rank + 1}, "
-                f"{', '.join(str(axis) for axis in range(1, self.rank + 1))})")
+                f"{', '.join(str(axis) for axis in range(1, self.rank + 1))})",
+            )
         self.check_width(x, 1, self.in_channels, "channels", "in_channels")
 
     def describe(self) -> str:
         """Conv2d 3→16, 3×3, and what differs from the usual."""
-        text = (f"{type(self).__name__} {self.in_channels}→{self.out_channels}, "
-                f"{'×'.join(map(str, self.kernel_size))}")
+        text = (
+            f"{type(self).__name__} {self.in_channels}→{self.out_channels}, "
+            f"{'×'.join(map(str, self.kernel_size))}"
+        )
         if set(self.stride) != {1}:
             text += f", stride {self.stride[0]}"
         return text
 
     def extra_repr(self) -> str:
         """The sizes; what is at its default is left out, as PyTorch does."""
-        text = (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-                f"stride={self.stride}")
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}"
+        )
         for name, usual in (("padding", 0), ("dilation", 1)):
             if set(getattr(self, name)) != {usual}:
                 text += f", {name}={getattr(self, name)}"
@@ -154,18 +192,37 @@ class Conv2d(_Convolution):
 
     rank = 2
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-                 padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
-                 *, rounding: str = "exact") -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
-                         groups, bias)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        rounding: str = "exact",
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+        )
         self.rounding = _rounding(type(self).__name__, rounding)
 
     def forward(self, x: Any) -> Any:
         """The filters' answers at every place."""
         self._check(x)
-        return conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding,
-                      dilation=self.dilation, groups=self.groups, rounding=self.rounding)
+        return conv2d(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            rounding=self.rounding,
+        )
 
 
 class Conv1d(_Convolution):
@@ -184,18 +241,37 @@ class Conv1d(_Convolution):
 
     rank = 1
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-                 padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
-                 *, rounding: str = "exact") -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
-                         groups, bias)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        rounding: str = "exact",
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+        )
         self.rounding = _rounding(type(self).__name__, rounding)
 
     def forward(self, x: Any) -> Any:
         """The filters' answers at every place."""
         self._check(x)
-        return conv1d(x, self.weight, self.bias, stride=self.stride, padding=self.padding,
-                      dilation=self.dilation, groups=self.groups, rounding=self.rounding)
+        return conv1d(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            rounding=self.rounding,
+        )
 
 
 class ConvTranspose2d(_Convolution):
@@ -223,11 +299,21 @@ class ConvTranspose2d(_Convolution):
 
     rank = 2
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-                 padding: Any = 0, output_padding: Any = 0, groups: int = 1, bias: bool = True,
-                 dilation: Any = 1) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
-                         groups, bias)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+        )
         self.output_padding = self._sizes("output_padding", output_padding, 0)
 
     def _weight_shape(self) -> tuple[int, ...]:
@@ -237,15 +323,26 @@ class ConvTranspose2d(_Convolution):
         """The numbers spread over their windows, and added where windows overlap."""
         self._check(x)
         return conv_transpose2d(
-            x, self.weight, self.bias, stride=self.stride, padding=self.padding,
-            output_padding=self.output_padding, dilation=self.dilation, groups=self.groups)
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
 
 
 def _rounding(kind: str, rounding: str) -> str:
     """A rounding that a convolution has: only pooling hangs windows over the edge."""
     if rounding not in ("exact", "floor"):
-        raise ArgumentError(kind, got=f"rounding={rounding!r}", needs="exact or floor",
-                            remedy=nearest(rounding, ("exact", "floor")))
+        raise ArgumentError(
+            kind,
+            got=f"rounding={rounding!r}",
+            needs="exact or floor",
+            remedy=nearest(rounding, ("exact", "floor")),
+        )
     return rounding
 
 
@@ -257,8 +354,10 @@ def caffe(layer: Conv2d) -> str:
     >>> caffe(Conv2d(3, 96, 11, stride=4))
     'num_output: 96 kernel_size: 11 stride: 4 pad: 0 group: 1'
     """
-    return (f"num_output: {layer.out_channels} kernel_size: {layer.kernel_size[0]} "
-            f"stride: {layer.stride[0]} pad: {layer.padding[0]} group: {layer.groups}")
+    return (
+        f"num_output: {layer.out_channels} kernel_size: {layer.kernel_size[0]} "
+        f"stride: {layer.stride[0]} pad: {layer.padding[0]} group: {layer.groups}"
+    )
 
 
 def torch7(layer: Conv2d) -> str:
@@ -269,6 +368,11 @@ def torch7(layer: Conv2d) -> str:
     >>> torch7(Conv2d(3, 96, 11, stride=4))
     'SpatialConvolution(3, 96, 11, 11, 4, 4, 0, 0)'
     """
-    numbers = (layer.in_channels, layer.out_channels, *layer.kernel_size[::-1],
-               *layer.stride[::-1], *layer.padding[::-1])
+    numbers = (
+        layer.in_channels,
+        layer.out_channels,
+        *layer.kernel_size[::-1],
+        *layer.stride[::-1],
+        *layer.padding[::-1],
+    )
     return f"SpatialConvolution({', '.join(map(str, numbers))})"

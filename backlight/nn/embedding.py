@@ -46,8 +46,9 @@ class Embedding(Module):
 
     sets_width = True
 
-    def __init__(self, num_embeddings: int, embedding_dim: int,
-                 padding_idx: int | None = None) -> None:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
+    ) -> None:
         super().__init__()
         self.num_embeddings = whole("Embedding", "num_embeddings", num_embeddings, 1)
         self.embedding_dim = whole("Embedding", "embedding_dim", embedding_dim, 0)
@@ -55,9 +56,12 @@ class Embedding(Module):
         if padding_idx is not None:
             place = whole("Embedding", "padding_idx", padding_idx)
             if not -num_embeddings <= place < num_embeddings:
-                raise ArgumentError("Embedding", got=f"padding_idx={place}",
-                                    needs=f"a row, 0 … {num_embeddings - 1}",
-                                    remedy="Name a row of the table.")
+                raise ArgumentError(
+                    "Embedding",
+                    got=f"padding_idx={place}",
+                    needs=f"a row, 0 … {num_embeddings - 1}",
+                    remedy="Name a row of the table.",
+                )
             self.padding_idx = place % num_embeddings
         self.weight = initialise.blank(self.num_embeddings, self.embedding_dim)
         self.reset_parameters()
@@ -73,8 +77,13 @@ class Embedding(Module):
         """The rows."""
         kind = indices.dtype if hasattr(indices, "dtype") else as_tensor(indices).dtype
         if kind.kind not in "ui":
-            raise self.refuse(DTypeError, indices, got=f"indices of type {kind}",
-                              needs="whole numbers", remedy="Convert them with .long()")
+            raise self.refuse(
+                DTypeError,
+                indices,
+                got=f"indices of type {kind}",
+                needs="whole numbers",
+                remedy="Convert them with .long()",
+            )
         rows = embedding(self.weight, indices)
         if self.padding_idx is None:
             return rows

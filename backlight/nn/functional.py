@@ -41,8 +41,9 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     return product if bias is None else product + bias
 
 
-def dropout(input: Any, p: float = 0.5, training: bool = True, *,
-            generator: random.Generator | None = None) -> Any:
+def dropout(
+    input: Any, p: float = 0.5, training: bool = True, *, generator: random.Generator | None = None
+) -> Any:
     """Numbers dropped with probability p, the others divided by 1 − p; nothing if not training."""
     if not training or p == 0:
         return input
@@ -54,20 +55,44 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
     return _rectifier.leaky_relu(input, slope=negative_slope)
 
 
-def max_pool2d(input: Any, kernel_size: Any, stride: Any = None,
-               padding: Any = 0, *, ceil_mode: bool = False, rounding: str = "exact") -> Any:
+def max_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    *,
+    ceil_mode: bool = False,
+    rounding: str = "exact",
+) -> Any:
     """The largest number of each window; see `nn.MaxPool2d`."""
-    return _pooling.max_pool2d(input, kernel_size=kernel_size, stride=stride, padding=padding,
-                               rounding="ceil" if ceil_mode else rounding)
+    return _pooling.max_pool2d(
+        input,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        rounding="ceil" if ceil_mode else rounding,
+    )
 
 
-def avg_pool2d(input: Any, kernel_size: Any, stride: Any = None,
-               padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True, *,
-               rounding: str = "exact") -> Any:
+def avg_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    *,
+    rounding: str = "exact",
+) -> Any:
     """The mean of each window; see `nn.AvgPool2d`."""
     return _average.average_pool2d(
-        input, kernel_size=kernel_size, stride=stride, padding=padding,
-        count_include_pad=count_include_pad, rounding="ceil" if ceil_mode else rounding)
+        input,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        count_include_pad=count_include_pad,
+        rounding="ceil" if ceil_mode else rounding,
+    )
 
 
 def embedding(input: Any, weight: Any) -> Any:
@@ -86,34 +111,54 @@ def one_hot(labels: Any, num_classes: int = -1) -> Any:
     """
     if num_classes == -1:
         if not labels.size:
-            raise ArgumentError("one_hot", got="no labels and num_classes=-1",
-                                needs="labels to count the classes from",
-                                remedy="Pass num_classes.")
+            raise ArgumentError(
+                "one_hot",
+                got="no labels and num_classes=-1",
+                needs="labels to count the classes from",
+                remedy="Pass num_classes.",
+            )
         num_classes = int(labels.max()) + 1
     return _indexing.one_hot(labels, classes=num_classes, dtype="int64")
 
 
-def layer_norm(input: Any, normalized_shape: Any, weight: Any = None,
-               bias: Any = None, eps: float = 1e-5) -> Any:
+def layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
     """Mean 0 and variance 1 over the last axes, whose sizes are named; see `nn.LayerNorm`."""
-    sizes = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (
-        normalized_shape,)
-    if tuple(input.shape[-len(sizes):]) != sizes:
-        raise ShapeError("layer_norm", got=f"an input of shape {input.shape}",
-                         needs=f"last axes of sizes {sizes}", remedy="Correct normalized_shape.")
-    return _normalisation.layer_norm(input, weight, bias, axis=tuple(range(-len(sizes), 0)),
-                                     epsilon=eps)
+    sizes = (
+        tuple(normalized_shape)
+        if isinstance(normalized_shape, (tuple, list))
+        else (normalized_shape,)
+    )
+    if tuple(input.shape[-len(sizes) :]) != sizes:
+        raise ShapeError(
+            "layer_norm",
+            got=f"an input of shape {input.shape}",
+            needs=f"last axes of sizes {sizes}",
+            remedy="Correct normalized_shape.",
+        )
+    return _normalisation.layer_norm(
+        input, weight, bias, axis=tuple(range(-len(sizes), 0)), epsilon=eps
+    )
 
 
-def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None,
-               eps: float = 1e-5) -> Any:
+def group_norm(
+    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
     """Mean 0 and variance 1 over each group of channels; see `nn.GroupNorm`."""
     return _grouping.group_norm(input, weight, bias, groups=num_groups, epsilon=eps)
 
 
-def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None,
-               bias: Any = None, training: bool = False, momentum: float = 0.1,
-               eps: float = 1e-5) -> Any:
+def batch_norm(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
     """Each channel by the batch's statistics in training, else by the running ones.
 
     In training the running ones, where given, move by `momentum` towards the batch's mean and
@@ -124,8 +169,10 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
         if training and running_mean is not None and running_var is not None:
             over = (0, *range(2, len(input.shape)))
             with no_grad():
-                for running, batch in ((running_mean, mean(input, axis=over)),
-                                       (running_var, var(input, axis=over, correction=1))):
+                for running, batch in (
+                    (running_mean, mean(input, axis=over)),
+                    (running_var, var(input, axis=over, correction=1)),
+                ):
                     running.copy_(running * (1.0 - momentum) + batch * momentum)
         return output
     column = (-1, *(1,) * (len(input.shape) - 2))
@@ -157,13 +204,20 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     """
     known = ("mean", "batchmean", "sum", "none")
     if reduction not in known:
-        raise ArgumentError("kl_div", got=f"reduction={reduction!r}", needs=" or ".join(known),
-                            remedy=nearest(reduction, known))
+        raise ArgumentError(
+            "kl_div",
+            got=f"reduction={reduction!r}",
+            needs=" or ".join(known),
+            remedy=nearest(reduction, known),
+        )
     if input.shape != target.shape:
-        raise ShapeError("kl_div", got=f"shapes {input.shape} and {target.shape}",
-                         needs="equal shapes", remedy="Pass one probability a class.")
-    costs = exp(target) * (target - input) if log_target else \
-        xlogy(target, target) - target * input
+        raise ShapeError(
+            "kl_div",
+            got=f"shapes {input.shape} and {target.shape}",
+            needs="equal shapes",
+            remedy="Pass one probability a class.",
+        )
+    costs = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
     if reduction == "none":
         return costs
     if reduction == "mean":
@@ -181,9 +235,12 @@ def pad(input: Any, pad: Any, value: float = 0.0) -> Any:
     [[0.0, 1.0]]
     """
     if len(pad) % 2 or len(pad) > 2 * len(input.shape):
-        raise ArgumentError("pad", got=f"pad={pad} for shape {input.shape}",
-                            needs="a pair for each of the last axes",
-                            remedy="Pass (left, right) or (left, right, top, bottom).")
+        raise ArgumentError(
+            "pad",
+            got=f"pad={pad} for shape {input.shape}",
+            needs="a pair for each of the last axes",
+            remedy="Pass (left, right) or (left, right, top, bottom).",
+        )
     pairs = [(pad[place], pad[place + 1]) for place in range(0, len(pad), 2)]
     widths = (*((0, 0),) * (len(input.shape) - len(pairs)), *reversed(pairs))
     return _view.pad(input, widths=widths, value=value)
@@ -193,8 +250,10 @@ def __getattr__(name: str) -> Any:
     """The gate of this name."""
     gate = TABLE.get(name)
     if gate is None:
-        raise AttributeError(f"module {__name__!r} has no function {name!r}. "
-                             f"{nearest(name, TABLE).split(' Known')[0]}")
+        raise AttributeError(
+            f"module {__name__!r} has no function {name!r}. "
+            f"{nearest(name, TABLE).split(' Known')[0]}"
+        )
     return gate
 
 

@@ -12,7 +12,9 @@ Place = tuple[dict[str, Any], str]
 
 
 def functional_call(
-    module: Module, parameters_and_buffers: Mapping[str, Any], inputs: Any = (),
+    module: Module,
+    parameters_and_buffers: Mapping[str, Any],
+    inputs: Any = (),
     named: Mapping[str, Any] | None = None,
 ) -> Any:
     """`module(*inputs)` with the given tensors in the place of its parameters or buffers.
@@ -48,9 +50,12 @@ def functional_call(
     by_identity = {}
     for path, value in parameters_and_buffers.items():
         if path not in paths:
-            raise ArgumentError("functional_call", got=f"the path {path!r}",
-                                needs=f"a parameter or buffer of {type(module).__name__}",
-                                remedy=nearest(path, paths))
+            raise ArgumentError(
+                "functional_call",
+                got=f"the path {path!r}",
+                needs=f"a parameter or buffer of {type(module).__name__}",
+                remedy=nearest(path, paths),
+            )
         book, name = paths[path][0]
         by_identity[id(book[name])] = value
     for places in paths.values():
@@ -75,5 +80,7 @@ def _places(module: Module) -> dict[str, list[Place]]:
             for name, value in book.items():
                 if value is not None:
                     found[f"{path}.{name}" if path else name] = [
-                        (book, name), (part.__dict__, name)]
+                        (book, name),
+                        (part.__dict__, name),
+                    ]
     return found

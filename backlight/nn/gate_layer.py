@@ -37,8 +37,11 @@ class GateLayer(Module):
 
     def describe(self) -> str:
         """The kind, and settings that differ from the gate's own."""
-        changed = [f"{name} {value}" for name, value in self.settings.items()
-                   if value != self.gate.defaults[name]]
+        changed = [
+            f"{name} {value}"
+            for name, value in self.settings.items()
+            if value != self.gate.defaults[name]
+        ]
         return " ".join([type(self).__name__, ", ".join(changed)]).strip()
 
     def extra_repr(self) -> str:
@@ -50,22 +53,29 @@ class GateLayer(Module):
         kind = type(self).__name__
         known = list(self.gate.defaults)
         if len(arguments) > len(known):
-            raise ArgumentError(kind, got=f"{len(arguments)} settings",
-                                needs=f"{len(known)} at most", remedy=_listed(kind, known))
+            raise ArgumentError(
+                kind,
+                got=f"{len(arguments)} settings",
+                needs=f"{len(known)} at most",
+                remedy=_listed(kind, known),
+            )
         settings = dict(zip(known, arguments, strict=False))
         for outer, value in named.items():
             name = self.names.get(outer, outer)
             if name not in known or name in settings:
                 raise ArgumentError(
-                    kind, got=f"the argument {outer!r}, unknown or given twice",
+                    kind,
+                    got=f"the argument {outer!r}, unknown or given twice",
                     needs=f"its settings: {', '.join(known) or 'it has none'}",
-                    remedy=nearest(outer, [*known, *self.names]) if known else "Leave it out.")
+                    remedy=nearest(outer, [*known, *self.names]) if known else "Leave it out.",
+                )
             settings[name] = value
         for name, usual in self.gate.defaults.items():
             settings.setdefault(name, usual)
             if settings[name] is inspect.Parameter.empty:
-                raise ArgumentError(kind, got=f"no {name}", needs=f"{name}",
-                                    remedy=f"Write nn.{kind}({name}=…).")
+                raise ArgumentError(
+                    kind, got=f"no {name}", needs=f"{name}", remedy=f"Write nn.{kind}({name}=…)."
+                )
         return {name: settings[name] for name in known}
 
 
@@ -88,12 +98,23 @@ def layer(
     """
     settings = ", ".join(
         f"{key}" if value is inspect.Parameter.empty else f"{key}={value!r}"
-        for key, value in gate.defaults.items())
-    text = (f"{(gate.__doc__ or '').rstrip()}\n\n"
-            f"As a layer: nn.{name}({settings}); formula {gate.formula}.\n")
-    return type(name, (base,), {
-        "gate": gate, "names": {"dim": "axis", **names} if "axis" in gate.defaults else names,
-        "__module__": module, "__qualname__": name, "__doc__": text})
+        for key, value in gate.defaults.items()
+    )
+    text = (
+        f"{(gate.__doc__ or '').rstrip()}\n\n"
+        f"As a layer: nn.{name}({settings}); formula {gate.formula}.\n"
+    )
+    return type(
+        name,
+        (base,),
+        {
+            "gate": gate,
+            "names": {"dim": "axis", **names} if "axis" in gate.defaults else names,
+            "__module__": module,
+            "__qualname__": name,
+            "__doc__": text,
+        },
+    )
 
 
 def _listed(kind: str, known: list[str]) -> str:

@@ -28,8 +28,16 @@ from backlight.shapes import whole
 DEFAULT = "U(−1/√fan_in, 1/√fan_in): Kaiming uniform with a = √5"
 """What Linear and the convolutions use unless told otherwise, as PyTorch does."""
 
-_GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,
-          "relu": math.sqrt(2.0), "leaky_relu": math.sqrt(2.0), "selu": 0.75}
+_GAINS = {
+    "linear": 1.0,
+    "conv1d": 1.0,
+    "conv2d": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2.0),
+    "leaky_relu": math.sqrt(2.0),
+    "selu": 0.75,
+}
 
 
 class _Sketching(threading.local):
@@ -84,9 +92,12 @@ def fans(tensor: Any) -> tuple[int, int]:
     """
     shape = tensor.shape
     if len(shape) < 2:
-        raise ShapeError("nn.init", got=f"a parameter of shape {shape}",
-                         needs="a weight of at least two axes, (out, in, …), to count fans",
-                         remedy="Fill biases with zeros_ or constant_.")
+        raise ShapeError(
+            "nn.init",
+            got=f"a parameter of shape {shape}",
+            needs="a weight of at least two axes, (out, in, …), to count fans",
+            remedy="Fill biases with zeros_ or constant_.",
+        )
     kernel = math.prod(shape[2:])
     return shape[1] * kernel, shape[0] * kernel
 
@@ -100,31 +111,42 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     (2.0, 1.0)
     """
     if nonlinearity not in _GAINS:
-        raise ArgumentError("nn.init", got=f"nonlinearity={nonlinearity!r}",
-                            needs="one whose gain is known", remedy=nearest(nonlinearity, _GAINS))
+        raise ArgumentError(
+            "nn.init",
+            got=f"nonlinearity={nonlinearity!r}",
+            needs="one whose gain is known",
+            remedy=nearest(nonlinearity, _GAINS),
+        )
     if nonlinearity == "leaky_relu":
         return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
     return _GAINS[nonlinearity]
 
 
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *,
-             generator: Generator | None = None) -> Tensor:
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Uniform in [a, b)."""
     if not a <= b:
-        raise ArgumentError("nn.init.uniform_", got=f"a={a}, b={b}", needs="a ≤ b",
-                            remedy="Swap them.")
+        raise ArgumentError(
+            "nn.init.uniform_", got=f"a={a}, b={b}", needs="a ≤ b", remedy="Swap them."
+        )
     if _sketching.on:
         return tensor
     draws = (generator or random.default).uniform(tensor.shape, tensor.dtype)
     return _write(tensor, draws * tensor.dtype.type(b - a) + tensor.dtype.type(a))
 
 
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, *,
-            generator: Generator | None = None) -> Tensor:
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Gaussian. normal_(w, std=0.01) is the course's first try: too small for deep networks."""
     if not std >= 0:
-        raise ArgumentError("nn.init.normal_", got=f"std={std}", needs="std ≥ 0",
-                            remedy="Pass a standard deviation, such as 0.01.")
+        raise ArgumentError(
+            "nn.init.normal_",
+            got=f"std={std}",
+            needs="std ≥ 0",
+            remedy="Pass a standard deviation, such as 0.01.",
+        )
     if _sketching.on:
         return tensor
     draws = (generator or random.default).normal(tensor.shape, tensor.dtype)
@@ -146,8 +168,9 @@ def ones_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 1.0)
 
 
-def xavier_uniform_(tensor: Tensor, gain: float = 1.0, *,
-                    generator: Generator | None = None) -> Tensor:
+def xavier_uniform_(
+    tensor: Tensor, gain: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """U(−b, b) with b = gain·√(6/(fan_in + fan_out)).
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
@@ -157,16 +180,23 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, *,
     return uniform_(tensor, -bound, bound, generator=generator)
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0, *,
-                   generator: Generator | None = None) -> Tensor:
+def xavier_normal_(
+    tensor: Tensor, gain: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Gaussian of standard deviation gain·√(2/(fan_in + fan_out)): Glorot and Bengio, 2010."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / max(1, sum(fans(tensor)))),
-                   generator=generator)
+    return normal_(
+        tensor, 0.0, gain * math.sqrt(2.0 / max(1, sum(fans(tensor)))), generator=generator
+    )
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in",
-                     nonlinearity: str = "leaky_relu", *,
-                     generator: Generator | None = None) -> Tensor:
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
     """U(−b, b) with b = gain·√(3/fan); `a` is the slope of the leaky ReLU that follows.
 
     Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
@@ -175,9 +205,14 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in",
     return uniform_(tensor, -bound, bound, generator=generator)
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in",
-                    nonlinearity: str = "leaky_relu", *,
-                    generator: Generator | None = None) -> Tensor:
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
     """Gaussian of standard deviation gain/√fan, √(2/fan_in) for ReLU: He et al., 2015."""
     return normal_(tensor, 0.0, _kaiming(tensor, a, mode, nonlinearity), generator=generator)
 
@@ -195,15 +230,22 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, *, generator: Generator | Non
         return tensor
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
     draws = (generator or random.default).normal(
-        (max(rows, columns), min(rows, columns)), np.float64)
+        (max(rows, columns), min(rows, columns)), np.float64
+    )
     q, r = np.linalg.qr(draws)
     q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
     matrix = q if rows >= columns else q.T
     return _write(tensor, (gain * matrix).reshape(tensor.shape))
 
 
-def sparse_(tensor: Tensor, sparsity: float | None = None, std: float = 0.01, *,
-            connections: int | None = None, generator: Generator | None = None) -> Tensor:
+def sparse_(
+    tensor: Tensor,
+    sparsity: float | None = None,
+    std: float = 0.01,
+    *,
+    connections: int | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
     """Gaussian weights of which only some of each unit's inputs are connected, the rest 0.
 
     Parameters
@@ -219,20 +261,30 @@ def sparse_(tensor: Tensor, sparsity: float | None = None, std: float = 0.01, *,
     Source: Martens, "Deep learning via Hessian-free optimization", 2010.
     """
     if tensor.ndim != 2:
-        raise ShapeError("nn.init.sparse_", got=f"shape {tensor.shape}", needs="a matrix (out, in)",
-                         remedy="Reshape the weight, or use another initialisation.")
+        raise ShapeError(
+            "nn.init.sparse_",
+            got=f"shape {tensor.shape}",
+            needs="a matrix (out, in)",
+            remedy="Reshape the weight, or use another initialisation.",
+        )
     if (sparsity is None) == (connections is None) or not 0 <= (sparsity or 0) <= 1:
         raise ArgumentError(
-            "nn.init.sparse_", got=f"sparsity={sparsity}, connections={connections}",
-            needs="a sparsity of 0–1 or a number of connections", remedy="Pass one of the two.")
+            "nn.init.sparse_",
+            got=f"sparsity={sparsity}, connections={connections}",
+            needs="a sparsity of 0–1 or a number of connections",
+            remedy="Pass one of the two.",
+        )
     if _sketching.on:
         return tensor
     source = generator or random.default
     keys = source.uniform(tensor.shape, np.float64)
     axis = 0 if connections is None else 1
     length = tensor.shape[axis]
-    zeros = (math.ceil((sparsity or 0) * length) if connections is None
-             else max(0, length - whole("nn.init.sparse_", "connections", connections, 0)))
+    zeros = (
+        math.ceil((sparsity or 0) * length)
+        if connections is None
+        else max(0, length - whole("nn.init.sparse_", "connections", connections, 0))
+    )
     ranks = np.argsort(np.argsort(keys, axis=axis), axis=axis)
     draws = std * source.normal(tensor.shape, np.float64)
     return _write(tensor, np.where(ranks < zeros, 0.0, draws))
@@ -248,8 +300,12 @@ def default_(weight: Tensor, bias: Tensor | None = None) -> None:
 
 def _kaiming(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode not in ("fan_in", "fan_out"):
-        raise ArgumentError("nn.init", got=f"mode={mode!r}", needs="fan_in or fan_out",
-                            remedy=nearest(mode, ("fan_in", "fan_out")))
+        raise ArgumentError(
+            "nn.init",
+            got=f"mode={mode!r}",
+            needs="fan_in or fan_out",
+            remedy=nearest(mode, ("fan_in", "fan_out")),
+        )
     fan = fans(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(max(1, fan))
 

@@ -77,8 +77,10 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         """The sizes."""
-        return (f"in_features={self.in_features}, out_features={self.out_features}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
 
     def _refuse(self, x: Any) -> None:
         count = 1
@@ -86,11 +88,18 @@ class Linear(Module):
             count *= size
         if len(x.shape) > 2 and count == self.in_features:
             raise self.refuse(
-                ShapeError, x, got=f"an input of shape {x.shape}",
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
                 needs=f"{self.in_features} features along the last axis",
-                remedy="Put nn.Flatten() before it, which makes the other axes into one")
+                remedy="Put nn.Flatten() before it, which makes the other axes into one",
+            )
         if not x.shape:
-            raise self.refuse(ShapeError, x, got="a single number",
-                              needs=f"rows of {self.in_features} features",
-                              remedy="Pass an array of shape (examples, features)")
+            raise self.refuse(
+                ShapeError,
+                x,
+                got="a single number",
+                needs=f"rows of {self.in_features} features",
+                remedy="Pass an array of shape (examples, features)",
+            )
         self.check_width(x, -1, self.in_features, "features", "in_features")

@@ -44,9 +44,12 @@ class _FromScores(_Weighted):
         made_by: Gate | None = getattr(prediction, "gate", None)
         if made_by is softmax:
             raise self.refuse(
-                ArgumentError, prediction, got="probabilities, the output of a softmax",
+                ArgumentError,
+                prediction,
+                got="probabilities, the output of a softmax",
                 needs="scores (logits): it takes the softmax itself, and twice would hardly learn",
-                remedy="Leave the softmax out of the model, or use NLLLoss after LogSoftmax")
+                remedy="Leave the softmax out of the model, or use NLLLoss after LogSoftmax",
+            )
         return super().forward(prediction, target)
 
 

@@ -54,8 +54,12 @@ class Module(Tree):
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """What the module computes; subclasses say."""
         del inputs, named
-        raise ArgumentError(type(self).__name__, got="a call", needs="a forward method",
-                            remedy="Define forward(self, x) in the class.")
+        raise ArgumentError(
+            type(self).__name__,
+            got="a call",
+            needs="a forward method",
+            remedy="Define forward(self, x) in the class.",
+        )
 
     def describe(self) -> str:
         """Kind and sizes in a few words, for messages: Conv2d 3→16, 3×3."""
@@ -92,15 +96,27 @@ class Module(Tree):
         return output
 
     def _not_a_tensor(self, x: Any) -> BacklightError:
-        return self.refuse(DTypeError, None, got=f"a {type(x).__name__}",
-                           needs="a tensor or an array",
-                           remedy="Make it one: backlight.tensor(…)")
+        return self.refuse(
+            DTypeError,
+            None,
+            got=f"a {type(x).__name__}",
+            needs="a tensor or an array",
+            remedy="Make it one: backlight.tensor(…)",
+        )
 
-    def refuse(self, kind: type[BacklightError], x: Any, *, got: str, needs: str,
-               remedy: str) -> BacklightError:
+    def refuse(
+        self, kind: type[BacklightError], x: Any, *, got: str, needs: str, remedy: str
+    ) -> BacklightError:
         """An error of this layer about its input `x`: by its path, with where `x` came from."""
-        return _mark(kind(title(current_path(), self.describe()), got=got, needs=needs,
-                          remedy=remedy, source=_source(x)))
+        return _mark(
+            kind(
+                title(current_path(), self.describe()),
+                got=got,
+                needs=needs,
+                remedy=remedy,
+                source=_source(x),
+            )
+        )
 
     def check_width(self, x: Any, axis: int, expected: int, what: str, argument: str) -> None:
         """Refuse an input whose size along `axis` is not what the layer was built for."""
@@ -112,10 +128,18 @@ class Module(Tree):
         build = f"build {_called(current_path()) or 'this layer'} with {argument}={found}"
         # Behind a Flatten the layer before does not decide the width alone.
         decides = maker and found in (getattr(maker.module, name, None) for name in _WIDTHS)
-        remedy = (f"Make {_called(maker.path)} produce {expected} {what}, or {build}"
-                  if maker and decides else f"Pass {expected} {what}, or {build}")
-        raise self.refuse(ShapeError, x, got=f"an input with {found} {what}, shape {x.shape}",
-                          needs=f"{expected} {what}, as it was built", remedy=remedy)
+        remedy = (
+            f"Make {_called(maker.path)} produce {expected} {what}, or {build}"
+            if maker and decides
+            else f"Pass {expected} {what}, or {build}"
+        )
+        raise self.refuse(
+            ShapeError,
+            x,
+            got=f"an input with {found} {what}, shape {x.shape}",
+            needs=f"{expected} {what}, as it was built",
+            remedy=remedy,
+        )
 
     def _told(self, error: BacklightError, inputs: tuple[Any, ...]) -> BacklightError:
         """An error from inside, in the words of this layer, the innermost."""
@@ -192,9 +216,12 @@ class Module(Tree):
         if target is None:  # the processor is where everything is
             return self
         if target not in (dtypes.float32, dtypes.float64):
-            raise DTypeError(type(self).__name__, got=f"to({dtype!r})",
-                             needs="float32, float64 or 'cpu'",
-                             remedy="Call .float() or .double().")
+            raise DTypeError(
+                type(self).__name__,
+                got=f"to({dtype!r})",
+                needs="float32, float64 or 'cpu'",
+                remedy="Call .float() or .double().",
+            )
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.dtype.kind == "f" and tensor.dtype != target:
                 tensor._value = tensor._value.astype(target)

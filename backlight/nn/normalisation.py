@@ -30,8 +30,9 @@ class _Affine(Module):
 
     def _make(self, shape: tuple[int, ...], weight: bool, bias: bool, eps: float) -> None:
         if not eps >= 0:
-            raise ArgumentError(type(self).__name__, got=f"eps={eps}", needs="a number ≥ 0",
-                                remedy="Use 1e-5.")
+            raise ArgumentError(
+                type(self).__name__, got=f"eps={eps}", needs="a number ≥ 0", remedy="Use 1e-5."
+            )
         self.eps = eps
         self.weight = initialise.blank(*shape) if weight else None
         self.bias = initialise.blank(*shape) if bias else None
@@ -63,14 +64,24 @@ class _BatchNorm(_Affine):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-                 affine: bool = True, track_running_stats: bool = True) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
         super().__init__()
         kind = type(self).__name__
         self.num_features = whole(kind, "num_features", num_features, 1)
         if momentum is not None and not 0 <= momentum <= 1:
-            raise ArgumentError(kind, got=f"momentum={momentum}",
-                                needs="the new batch's weight, 0–1", remedy="Use 0.1.")
+            raise ArgumentError(
+                kind,
+                got=f"momentum={momentum}",
+                needs="the new batch's weight, 0–1",
+                remedy="Use 0.1.",
+            )
         self.momentum = momentum
         self._make((self.num_features,), affine, affine, eps)
         tracked = track_running_stats
@@ -81,8 +92,13 @@ class _BatchNorm(_Affine):
     def forward(self, x: Any) -> Any:
         """Normalised by the batch in training, by the running statistics in evaluation."""
         if len(x.shape) not in self.ranks:
-            raise self.refuse(ShapeError, x, got=f"an input of shape {x.shape}", needs=self.axes,
-                              remedy="Reshape it, or use the batch norm of its number of axes")
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs=self.axes,
+                remedy="Reshape it, or use the batch norm of its number of axes",
+            )
         self.check_width(x, 1, self.num_features, "channels", "num_features")
         if self.running_mean is None:
             return batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
@@ -92,8 +108,16 @@ class _BatchNorm(_Affine):
             with no_grad():
                 count.copy_(count + 1)
             share = 1.0 / float(count) if share is None else share
-        return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                          training=self.training, momentum=share or 0.0, eps=self.eps)
+        return batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training=self.training,
+            momentum=share or 0.0,
+            eps=self.eps,
+        )
 
     def describe(self) -> str:
         """BatchNorm2d 64."""
@@ -101,9 +125,11 @@ class _BatchNorm(_Affine):
 
     def extra_repr(self) -> str:
         """The sizes and settings."""
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-                f"affine={self.weight is not None}, "
-                f"track_running_stats={self.running_mean is not None}")
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.weight is not None}, "
+            f"track_running_stats={self.running_mean is not None}"
+        )
 
 
 class BatchNorm1d(_BatchNorm):
@@ -168,24 +194,34 @@ class LayerNorm(_Affine):
     Source: Ba, Kiros and Hinton, 2016.
     """
 
-    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
-                 bias: bool = True) -> None:
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
-        given = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (
-            normalized_shape,)
+        given = (
+            normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        )
         self.normalized_shape = tuple(
-            whole("LayerNorm", "normalized_shape", size, 1) for size in given)
+            whole("LayerNorm", "normalized_shape", size, 1) for size in given
+        )
         self._make(self.normalized_shape, elementwise_affine, elementwise_affine and bias, eps)
 
     def forward(self, x: Any) -> Any:
         """Normalised over the last axes."""
         count = len(self.normalized_shape)
         if x.shape[-count:] != self.normalized_shape:
-            raise self.refuse(ShapeError, x, got=f"an input of shape {x.shape}",
-                              needs=f"last axes of sizes {self.normalized_shape}, as it was built",
-                              remedy=f"Build it with normalized_shape={x.shape[-count:]}")
-        return layer_norm(x, self.weight, self.bias, axis=tuple(range(-count, 0)),
-                          epsilon=self.eps)
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs=f"last axes of sizes {self.normalized_shape}, as it was built",
+                remedy=f"Build it with normalized_shape={x.shape[-count:]}",
+            )
+        return layer_norm(x, self.weight, self.bias, axis=tuple(range(-count, 0)), epsilon=self.eps)
 
     def describe(self) -> str:
         """LayerNorm 64."""
@@ -193,8 +229,9 @@ class LayerNorm(_Affine):
 
     def extra_repr(self) -> str:
         """The sizes and settings."""
-        return (f"{self.normalized_shape}, eps={self.eps}, "
-                f"elementwise_affine={self.weight is not None}")
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+        )
 
 
 class GroupNorm(_Affine):
@@ -218,22 +255,31 @@ class GroupNorm(_Affine):
     Source: Wu and He, 2018.
     """
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5,
-                 affine: bool = True) -> None:
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+    ) -> None:
         super().__init__()
         self.num_groups = whole("GroupNorm", "num_groups", num_groups, 1)
         self.num_channels = whole("GroupNorm", "num_channels", num_channels, 1)
         if num_channels % num_groups:
             raise ArgumentError(
-                "GroupNorm", got=f"{num_groups} groups for {num_channels} channels",
-                needs="groups of equal size", remedy="Choose a divisor of the channels.")
+                "GroupNorm",
+                got=f"{num_groups} groups for {num_channels} channels",
+                needs="groups of equal size",
+                remedy="Choose a divisor of the channels.",
+            )
         self._make((self.num_channels,), affine, affine, eps)
 
     def forward(self, x: Any) -> Any:
         """Normalised group by group."""
         if len(x.shape) < 2:
-            raise self.refuse(ShapeError, x, got=f"an input of shape {x.shape}",
-                              needs="(N, C, …)", remedy="Keep the axis of examples")
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs="(N, C, …)",
+                remedy="Keep the axis of examples",
+            )
         self.check_width(x, 1, self.num_channels, "channels", "num_channels")
         return group_norm(x, self.weight, self.bias, groups=self.num_groups, epsilon=self.eps)
 
@@ -243,8 +289,10 @@ class GroupNorm(_Affine):
 
     def extra_repr(self) -> str:
         """The sizes and settings."""
-        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, "
-                f"affine={self.weight is not None}")
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, "
+            f"affine={self.weight is not None}"
+        )
 
 
 class InstanceNorm2d(_Affine):
@@ -269,8 +317,13 @@ class InstanceNorm2d(_Affine):
     def forward(self, x: Any) -> Any:
         """Normalised image by image."""
         if len(x.shape) != 4:
-            raise self.refuse(ShapeError, x, got=f"an input of shape {x.shape}",
-                              needs="images (N, C, H, W)", remedy="Keep the axis of examples")
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs="images (N, C, H, W)",
+                remedy="Keep the axis of examples",
+            )
         self.check_width(x, 1, self.num_features, "channels", "num_features")
         return instance_norm(x, self.weight, self.bias, epsilon=self.eps)
 

@@ -126,8 +126,12 @@ def stamp(module: _Layer, inputs: tuple[Any, ...], output: Any) -> None:
             return
         before = origin_of(inputs[0]) if inputs else None
         stack = calls.stack
-        output.note("origin", Origin(
-            module, stack[0] if stack else module, before.maker if before is not None else None))
+        output.note(
+            "origin",
+            Origin(
+                module, stack[0] if stack else module, before.maker if before is not None else None
+            ),
+        )
     elif type(output) is tuple:
         for one in output:
             stamp(module, inputs, one)

@@ -84,9 +84,11 @@ class Outline(Tensor):
 
     def _valueless(self, got: str) -> GraphError:
         return GraphError(
-            f"outline of shape {self.shape}", got=got,
+            f"outline of shape {self.shape}",
+            got=got,
             needs="a model whose computation does not depend on values, to follow its shapes",
-            remedy="Keep decisions on values out of forward, or run the model on real data.")
+            remedy="Keep decisions on values out of forward, or run the model on real data.",
+        )
 
     def __add__(self, other: Any) -> Tensor:
         return self.apply_gate(add, (self, other), {})

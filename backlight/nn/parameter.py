@@ -39,9 +39,11 @@ class Parameter(Tensor):
         if self.dtype.kind != "f":
             raise DTypeError(
                 f"parameter {name!r}" if name else "Parameter",
-                got=f"elements of type {self.dtype}", needs="float32 or float64",
+                got=f"elements of type {self.dtype}",
+                needs="float32 or float64",
                 remedy="Write the numbers as fractions (1.0 for 1), or keep whole numbers in a "
-                "buffer: module.register_buffer(name, tensor).")
+                "buffer: module.register_buffer(name, tensor).",
+            )
         self.requires_grad = requires_grad
 
     @classmethod

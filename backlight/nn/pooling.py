@@ -38,19 +38,38 @@ class _Pool(Module):
 
     gate: ClassVar[Gate]
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0,
-                 ceil_mode: bool = False, *, rounding: str = "exact") -> None:
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        *,
+        rounding: str = "exact",
+    ) -> None:
         super().__init__()
         kind = type(self).__name__
         if not isinstance(ceil_mode, bool):
-            raise ArgumentError(kind, got=f"ceil_mode={ceil_mode!r}", needs="True or False",
-                                remedy="Pass by name: PyTorch has dilation at this place.")
+            raise ArgumentError(
+                kind,
+                got=f"ceil_mode={ceil_mode!r}",
+                needs="True or False",
+                remedy="Pass by name: PyTorch has dilation at this place.",
+            )
         if ceil_mode and rounding == "floor":
-            raise ArgumentError(kind, got="ceil_mode=True with rounding='floor'",
-                                needs="one of them", remedy="Leave ceil_mode out.")
+            raise ArgumentError(
+                kind,
+                got="ceil_mode=True with rounding='floor'",
+                needs="one of them",
+                remedy="Leave ceil_mode out.",
+            )
         if rounding not in ROUNDINGS:
-            raise ArgumentError(kind, got=f"rounding={rounding!r}", needs=", ".join(ROUNDINGS),
-                                remedy=nearest(rounding, ROUNDINGS))
+            raise ArgumentError(
+                kind,
+                got=f"rounding={rounding!r}",
+                needs=", ".join(ROUNDINGS),
+                remedy=nearest(rounding, ROUNDINGS),
+            )
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -61,8 +80,12 @@ class _Pool(Module):
         return self.gate(x, **self._settings())
 
     def _settings(self) -> dict[str, Any]:
-        return {"kernel_size": self.kernel_size, "stride": self.stride, "padding": self.padding,
-                "rounding": self.rounding}
+        return {
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": self.padding,
+            "rounding": self.rounding,
+        }
 
     def describe(self) -> str:
         """MaxPool2d 2, and the stride if windows overlap."""
@@ -71,8 +94,10 @@ class _Pool(Module):
 
     def extra_repr(self) -> str:
         """The window."""
-        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-                f"rounding={self.rounding!r}")
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"rounding={self.rounding!r}"
+        )
 
 
 class MaxPool2d(_Pool):
@@ -104,9 +129,16 @@ class MaxPool1d(_Pool):
 class _AveragePool(_Pool):
     """Average pooling also says whether zeros of the padding count."""
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0,
-                 ceil_mode: bool = False, count_include_pad: bool = True, *,
-                 rounding: str = "exact") -> None:
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        *,
+        rounding: str = "exact",
+    ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode, rounding=rounding)
         self.count_include_pad = count_include_pad
 
@@ -192,9 +224,13 @@ class GlobalAveragePool(Module):
     def forward(self, x: Any) -> Any:
         """One number for each channel."""
         if len(x.shape) < 3:
-            raise self.refuse(ShapeError, x, got=f"an input of shape {x.shape}",
-                              needs="images (N, C, H, W) or sequences (N, C, L)",
-                              remedy="Leave it out: there is nothing to average over")
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs="images (N, C, H, W) or sequences (N, C, L)",
+                remedy="Leave it out: there is nothing to average over",
+            )
         return mean(x, axis=tuple(range(2, len(x.shape))))
 
 

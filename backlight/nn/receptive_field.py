@@ -50,10 +50,13 @@ class ReceptiveField:
         """The field of a window of such numbers."""
         if not self.size:
             return self
-        size = tuple(one + (extent - 1) * step for one, extent, step in
-                     zip(self.size, slid.extent, self.stride, strict=True))
-        return ReceptiveField(size, tuple(
-            step * more for step, more in zip(self.stride, slid.stride, strict=True)))
+        size = tuple(
+            one + (extent - 1) * step
+            for one, extent, step in zip(self.size, slid.extent, self.stride, strict=True)
+        )
+        return ReceptiveField(
+            size, tuple(step * more for step, more in zip(self.stride, slid.stride, strict=True))
+        )
 
     def __str__(self) -> str:
         """212×212 every 32, or all."""
@@ -74,8 +77,12 @@ def point(rank: int) -> ReceptiveField:
     return ReceptiveField((1,) * rank, (1,) * rank)
 
 
-def seen(gate: Gate, inputs: Sequence[ReceptiveField | None], shapes: Sequence[Any],
-         attributes: dict[str, Any]) -> ReceptiveField | None:
+def seen(
+    gate: Gate,
+    inputs: Sequence[ReceptiveField | None],
+    shapes: Sequence[Any],
+    attributes: dict[str, Any],
+) -> ReceptiveField | None:
     """The field behind a gate's output, from those behind its inputs.
 
     What is computed over a whole image (a fully connected layer, a mean, the statistics of a group
@@ -94,15 +101,27 @@ def seen(gate: Gate, inputs: Sequence[ReceptiveField | None], shapes: Sequence[A
     if not known:
         return None
     if inputs[0] is not None and isinstance(gate, Convolution):
-        return inputs[0].through(window.read(
-            gate.name, shapes[1][2:], rank=len(shapes[1]) - 2, stride=attributes["stride"],
-            padding=attributes["padding"], dilation=attributes["dilation"]))
+        return inputs[0].through(
+            window.read(
+                gate.name,
+                shapes[1][2:],
+                rank=len(shapes[1]) - 2,
+                stride=attributes["stride"],
+                padding=attributes["padding"],
+                dilation=attributes["dilation"],
+            )
+        )
     if isinstance(gate, (MaxPooling, AveragePooling)):
         kernel = attributes["kernel_size"]
         stride = attributes["stride"]
-        return known[0].through(window.read(
-            gate.name, kernel, rank=len(shapes[0]) - 2,
-            stride=kernel if stride is None else stride))
+        return known[0].through(
+            window.read(
+                gate.name,
+                kernel,
+                rank=len(shapes[0]) - 2,
+                stride=kernel if stride is None else stride,
+            )
+        )
     channels = isinstance(gate, Concatenate) and attributes["axis"] == 1
     if channels or isinstance(gate, Elementwise) or gate.name in _ACROSS_CHANNELS:
         return _around(known)
@@ -115,4 +134,5 @@ def _around(fields: Sequence[ReceptiveField]) -> ReceptiveField:
         return WHOLE
     return ReceptiveField(
         tuple(map(max, zip(*(field.size for field in fields), strict=True))),
-        tuple(map(max, zip(*(field.stride for field in fields), strict=True))))
+        tuple(map(max, zip(*(field.stride for field in fields), strict=True))),
+    )

@@ -26,18 +26,28 @@ class _Recurrent(Module):
     blocks: ClassVar[int]
     states: ClassVar[int] = 1
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-                 batch_first: bool = False, dropout: float = 0.0,
-                 bidirectional: bool = False) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ) -> None:
         super().__init__()
         kind = type(self).__name__
         self.input_size = whole(kind, "input_size", input_size, 1)
         self.hidden_size = whole(kind, "hidden_size", hidden_size, 1)
         self.num_layers = whole(kind, "num_layers", num_layers, 1)
         if not 0 <= dropout < 1:
-            raise ArgumentError(kind, got=f"dropout={dropout}",
-                                needs="a probability 0 ≤ dropout < 1 of dropping, between layers",
-                                remedy="Pass 0 for none.")
+            raise ArgumentError(
+                kind,
+                got=f"dropout={dropout}",
+                needs="a probability 0 ≤ dropout < 1 of dropping, between layers",
+                remedy="Pass 0 for none.",
+            )
         self.bias = bias
         self.batch_first = batch_first
         self.dropout = dropout
@@ -64,20 +74,32 @@ class _Recurrent(Module):
         """
         rank = len(x.shape)
         if rank not in (2, 3):
-            raise self.refuse(ShapeError, x, got=f"an input of shape {x.shape}",
-                              needs="sequences (L, N, input_size), or (N, L, input_size) with "
-                              "batch_first=True", remedy="Reshape it")
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs="sequences (L, N, input_size), or (N, L, input_size) with batch_first=True",
+                remedy="Reshape it",
+            )
         self.check_width(x, -1, self.input_size, "features", "input_size")
         if rank == 2:
             x = x.reshape(x.shape[0], 1, x.shape[1])
-            state = None if state is None else self._each(state, lambda s: s.reshape(
-                s.shape[0], 1, s.shape[1]))
+            state = (
+                None
+                if state is None
+                else self._each(state, lambda s: s.reshape(s.shape[0], 1, s.shape[1]))
+            )
         elif self.batch_first:
             x = transpose(x, (1, 0, 2))
         steps = _steps(x)
         if not steps:
-            raise self.refuse(ShapeError, x, got="a sequence of no steps", needs="at least one",
-                              remedy="Drop empty sequences")
+            raise self.refuse(
+                ShapeError,
+                x,
+                got="a sequence of no steps",
+                needs="at least one",
+                remedy="Drop empty sequences",
+            )
         steps, last = self._layers(steps, self._start(x, state))
         output = stack(*steps)
         final = tuple(stack(*[one[place] for one in last]) for place in range(self.states))
@@ -88,8 +110,9 @@ class _Recurrent(Module):
             output = transpose(output, (1, 0, 2))
         return output, final if self.states > 1 else final[0]
 
-    def step(self, from_input: Any, state: tuple[Any, ...], weight: Any,
-             bias: Any) -> tuple[Any, ...]:
+    def step(
+        self, from_input: Any, state: tuple[Any, ...], weight: Any, bias: Any
+    ) -> tuple[Any, ...]:
         """The states after one step; the first of them is the hidden state."""
         raise NotImplementedError
 
@@ -99,25 +122,31 @@ class _Recurrent(Module):
         for layer in range(self.num_layers):
             ways = []
             for reverse in ("", "_reverse")[: 1 + self.bidirectional]:
-                outputs, state = self._sweep(steps, start[len(last)], f"l{layer}{reverse}",
-                                             bool(reverse))
+                outputs, state = self._sweep(
+                    steps, start[len(last)], f"l{layer}{reverse}", bool(reverse)
+                )
                 last.append(state)
                 ways.append(outputs)
-            steps = ways[0] if len(ways) == 1 else [
-                concatenate(*both, axis=-1) for both in zip(*ways, strict=True)]
+            steps = (
+                ways[0]
+                if len(ways) == 1
+                else [concatenate(*both, axis=-1) for both in zip(*ways, strict=True)]
+            )
             if self.dropout and self.training and layer + 1 < self.num_layers:
                 steps = [dropout(one, self.dropout) for one in steps]
         return steps, last
 
-    def _sweep(self, steps: list[Any], state: tuple[Any, ...], suffix: str,
-               reverse: bool) -> tuple[list[Any], tuple[Any, ...]]:
+    def _sweep(
+        self, steps: list[Any], state: tuple[Any, ...], suffix: str, reverse: bool
+    ) -> tuple[list[Any], tuple[Any, ...]]:
         """One layer in one direction."""
         books = self._parameters
         outputs = []
         for x in reversed(steps) if reverse else steps:
             from_input = affine(x, books[f"weight_ih_{suffix}"], books.get(f"bias_ih_{suffix}"))
-            state = self.step(from_input, state, books[f"weight_hh_{suffix}"],
-                              books.get(f"bias_hh_{suffix}"))
+            state = self.step(
+                from_input, state, books[f"weight_hh_{suffix}"], books.get(f"bias_hh_{suffix}")
+            )
             outputs.append(state[0])
         return outputs[::-1] if reverse else outputs, state
 
@@ -132,9 +161,12 @@ class _Recurrent(Module):
         given = state if isinstance(state, (tuple, list)) else (state,)
         if len(given) != self.states or any(tuple(one.shape) != wanted for one in given):
             raise self.refuse(
-                ShapeError, x, got=f"initial states of shapes {[tuple(s.shape) for s in given]}",
+                ShapeError,
+                x,
+                got=f"initial states of shapes {[tuple(s.shape) for s in given]}",
                 needs=f"{self.states} of shape {wanted}: layers·directions, examples, hidden_size",
-                remedy="Leave them out for zeros")
+                remedy="Leave them out for zeros",
+            )
         return [tuple(one[place] for one in given) for place in range(count)]
 
     def _each(self, state: Any, change: Any) -> Any:
@@ -152,8 +184,13 @@ class _Recurrent(Module):
     def extra_repr(self) -> str:
         """The sizes, and what differs from the usual."""
         text = f"{self.input_size}, {self.hidden_size}"
-        usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
-                 "bidirectional": False}
+        usual = {
+            "num_layers": 1,
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0.0,
+            "bidirectional": False,
+        }
         for name, value in usual.items():
             if getattr(self, name) != value:
                 text += f", {name}={getattr(self, name)}"
@@ -198,15 +235,25 @@ class RNN(_Recurrent):
 
     blocks = 1
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1,
-                 nonlinearity: str = "tanh", bias: bool = True, batch_first: bool = False,
-                 dropout: float = 0.0, bidirectional: bool = False) -> None:
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout,
-                         bidirectional)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ) -> None:
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
+        )
         self.nonlinearity = squash_name("RNN", nonlinearity)
 
-    def step(self, from_input: Any, state: tuple[Any, ...], weight: Any,
-             bias: Any) -> tuple[Any, ...]:
+    def step(
+        self, from_input: Any, state: tuple[Any, ...], weight: Any, bias: Any
+    ) -> tuple[Any, ...]:
         """One step; see `rnn_step`."""
         return (rnn_step(from_input, state[0], weight, bias, SQUASHES[self.nonlinearity]),)
 
@@ -219,8 +266,9 @@ class GRU(_Recurrent):
 
     blocks = 3
 
-    def step(self, from_input: Any, state: tuple[Any, ...], weight: Any,
-             bias: Any) -> tuple[Any, ...]:
+    def step(
+        self, from_input: Any, state: tuple[Any, ...], weight: Any, bias: Any
+    ) -> tuple[Any, ...]:
         """One step; see `gru_step`."""
         return (gru_step(from_input, state[0], weight, bias),)
 
@@ -243,7 +291,8 @@ class LSTM(_Recurrent):
     blocks = 4
     states = 2
 
-    def step(self, from_input: Any, state: tuple[Any, ...], weight: Any,
-             bias: Any) -> tuple[Any, ...]:
+    def step(
+        self, from_input: Any, state: tuple[Any, ...], weight: Any, bias: Any
+    ) -> tuple[Any, ...]:
         """One step; see `lstm_step`."""
         return lstm_step(from_input, state[0], state[1], weight, bias)

@@ -41,8 +41,9 @@ class Dropout(Module):
     Source: Srivastava et al., 2014; CS231n (inverted dropout).
     """
 
-    def __init__(self, p: float = 0.5, inplace: bool = False, *,
-                 generator: random.Generator | None = None) -> None:
+    def __init__(
+        self, p: float = 0.5, inplace: bool = False, *, generator: random.Generator | None = None
+    ) -> None:
         super().__init__()
         self.p = _probability(type(self).__name__, p)
         self.inplace = inplace
@@ -75,8 +76,9 @@ class DropConnect(Linear):
     the paper's Gaussian approximation.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True,
-                 p: float = 0.5) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, p: float = 0.5
+    ) -> None:
         super().__init__(in_features, out_features, bias)
         self.p = _probability("DropConnect", p)
 
@@ -91,6 +93,10 @@ class DropConnect(Linear):
 
 def _probability(kind: str, p: float) -> float:
     if not 0 <= p < 1:
-        raise ArgumentError(kind, got=f"p={p}", needs="a probability of dropping, 0 ≤ p < 1",
-                            remedy="p=0.5 drops half; if you mean the share to keep, pass 1 − it.")
+        raise ArgumentError(
+            kind,
+            got=f"p={p}",
+            needs="a probability of dropping, 0 ≤ p < 1",
+            remedy="p=0.5 drops half; if you mean the share to keep, pass 1 − it.",
+        )
     return p

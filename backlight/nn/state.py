@@ -47,16 +47,21 @@ def load(module: Module, given: Mapping[str, Any], strict: bool) -> Difference:
     """Write `given` into the module. See `Module.load_state_dict`."""
     if not isinstance(given, Mapping):
         raise CheckpointError(
-            type(module).__name__, got=f"a state that is {type(given).__name__}",
-            needs="a mapping of names to arrays", remedy="Pass what state_dict() gave.")
+            type(module).__name__,
+            got=f"a state that is {type(given).__name__}",
+            needs="a mapping of names to arrays",
+            remedy="Pass what state_dict() gave.",
+        )
     wanted = places(module)
     missing = [name for name in wanted if name not in given]
     unexpected = [name for name in given if name not in wanted]
     faults = []
     if strict:
         faults += [f"{name!r} is missing" for name in missing]
-        faults += [f"{name!r} is not a name of the model ({_suggest(name, missing or wanted)})"
-                   for name in unexpected]
+        faults += [
+            f"{name!r} is not a name of the model ({_suggest(name, missing or wanted)})"
+            for name in unexpected
+        ]
     ready: list[tuple[Tensor, Array]] = []
     for name, place in wanted.items():
         if name in given:
@@ -65,10 +70,12 @@ def load(module: Module, given: Mapping[str, Any], strict: bool) -> Difference:
             ready.append((place, array))
     if faults:
         raise CheckpointError(
-            type(module).__name__, got="a state that does not fit:\n    " + "\n    ".join(faults)
-            + "\n ", needs="the names, shapes and types of its own state_dict(); nothing was "
-            "changed", remedy="Build the model as it was built when the state was saved, or pass "
-            "strict=False to take only the names that agree.")
+            type(module).__name__,
+            got="a state that does not fit:\n    " + "\n    ".join(faults) + "\n ",
+            needs="the names, shapes and types of its own state_dict(); nothing was changed",
+            remedy="Build the model as it was built when the state was saved, or pass "
+            "strict=False to take only the names that agree.",
+        )
     for place, array in ready:
         place.copy_(array)
     return Difference(missing, unexpected)

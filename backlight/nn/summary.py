@@ -92,20 +92,49 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, for machines."""
-        sums = {name: getattr(self, name) for name in
-                ("multiply_adds", "forward_bytes", "backward_bytes")}
+        sums = {
+            name: getattr(self, name)
+            for name in ("multiply_adds", "forward_bytes", "backward_bytes")
+        }
         return asdict(self) | sums
 
     def __str__(self) -> str:
         """The table."""
         lines: list[tuple[str, ...]] = [
-            ("layer", "kind", "output", "sees", "parameters", "forward", "backward",
-             "multiply-adds"),
-            *[(row.path or "(model)", row.kind, _shape_text(row.output_shape),
-               str(row.receptive_field or ""), f"{row.parameters:,}", _bytes(row.forward_bytes),
-               _bytes(row.backward_bytes), f"{row.multiply_adds:,}") for row in self.rows],
-            ("total", self.name, "", "", f"{self.parameters:,}", _bytes(self.forward_bytes),
-             _bytes(self.backward_bytes), f"{self.multiply_adds:,}")]
+            (
+                "layer",
+                "kind",
+                "output",
+                "sees",
+                "parameters",
+                "forward",
+                "backward",
+                "multiply-adds",
+            ),
+            *[
+                (
+                    row.path or "(model)",
+                    row.kind,
+                    _shape_text(row.output_shape),
+                    str(row.receptive_field or ""),
+                    f"{row.parameters:,}",
+                    _bytes(row.forward_bytes),
+                    _bytes(row.backward_bytes),
+                    f"{row.multiply_adds:,}",
+                )
+                for row in self.rows
+            ],
+            (
+                "total",
+                self.name,
+                "",
+                "",
+                f"{self.parameters:,}",
+                _bytes(self.forward_bytes),
+                _bytes(self.backward_bytes),
+                f"{self.multiply_adds:,}",
+            ),
+        ]
         if not any(row.receptive_field and row.receptive_field.size for row in self.rows):
             lines = [line[:3] + line[4:] for line in lines]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -123,8 +152,9 @@ class Summary:
     __repr__ = __str__
 
 
-def summary(model: Module, input_size: Any = None, *, input: Any = None,
-            dtype: Any = None) -> Summary:
+def summary(
+    model: Module, input_size: Any = None, *, input: Any = None, dtype: Any = None
+) -> Summary:
     """Shapes, receptive fields, parameters, memory and multiply-adds, a line a layer.
 
     Parameters
@@ -153,8 +183,12 @@ def summary(model: Module, input_size: Any = None, *, input: Any = None,
     (26, 20)
     """
     if (input_size is None) == (input is None):
-        raise ArgumentError("summary", got=f"input_size={input_size}", needs="the shape of the "
-                            "input, or an input", remedy="Write summary(model, (1, 3, 32, 32)).")
+        raise ArgumentError(
+            "summary",
+            got=f"input_size={input_size}",
+            needs="the shape of the input, or an input",
+            remedy="Write summary(model, (1, 3, 32, 32)).",
+        )
     outlines = _outlines(input_size, input, dtype)
     result = Summary(type(model).__name__, input_bytes=sum(one.nbytes for one in outlines))
     for parameter in model.parameters():
@@ -201,15 +235,28 @@ def _follow(model: Module, inputs: tuple[Outline, ...]) -> list[Row]:
         parts = [one for one in _flat(output) if isinstance(one, Tensor)]
         # A view, or an input handed on, takes no memory of its own.
         passed = {id(one) for one in _flat(given)}
-        fresh = sum(one.nbytes for one in parts if one._base is None and id(one) not in passed) \
-            if leaf or applied else 0
-        rows.append(Row(
-            current_path(), module.describe(), _shapes(output), sum(p.size for p in own), fresh,
-            fresh + sum(p.nbytes for p in own if trained[id(p)]), sum(applied or []),
-            parts[0].field if parts and isinstance(parts[0], Outline) else None))
+        fresh = (
+            sum(one.nbytes for one in parts if one._base is None and id(one) not in passed)
+            if leaf or applied
+            else 0
+        )
+        rows.append(
+            Row(
+                current_path(),
+                module.describe(),
+                _shapes(output),
+                sum(p.size for p in own),
+                fresh,
+                fresh + sum(p.nbytes for p in own if trained[id(p)]),
+                sum(applied or []),
+                parts[0].field if parts and isinstance(parts[0], Outline) else None,
+            )
+        )
 
-    parts = {path: (value, Outline.of(value.shape, value.dtype))
-             for path, value in (*model.named_parameters(), *model.named_buffers())}
+    parts = {
+        path: (value, Outline.of(value.shape, value.dtype))
+        for path, value in (*model.named_parameters(), *model.named_buffers())
+    }
     trained = {id(outline): value.requires_grad for value, outline in parts.values()}
     modes = {module: module.training for module in model.modules()}
     hooks = [module.register_forward_hook(hook) for module in modes]
@@ -257,6 +304,7 @@ def _bytes(count: float) -> str:
 def _line(cells: Any, widths: list[int]) -> str:
     """Names to the left, the four columns of numbers to the right."""
     names = len(widths) - 4
-    return "  ".join(cell.ljust(width) if place < names else cell.rjust(width)
-                     for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-                     ).rstrip()
+    return "  ".join(
+        cell.ljust(width) if place < names else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ).rstrip()

@@ -27,8 +27,15 @@ class Tree:
     def __new__(cls, *_: Any, **__: Any) -> Self:
         """Prepare the books before any `__init__`, so that none needs to remember to."""
         made = super().__new__(cls)
-        made.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={},
-                             _passing=set(), _hooks={}, _pre_hooks={})
+        made.__dict__.update(
+            training=True,
+            _parameters={},
+            _buffers={},
+            _modules={},
+            _passing=set(),
+            _hooks={},
+            _pre_hooks={},
+        )
         return made
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -42,13 +49,17 @@ class Tree:
             kept = "_parameters"
         elif value is None or isinstance(value, Tensor):
             # An entry of the books may be emptied, and a buffer may be given another value.
-            kept = next((book for book in ("_parameters", "_buffers", "_modules")
-                         if name in books[book]), "")
+            kept = next(
+                (book for book in ("_parameters", "_buffers", "_modules") if name in books[book]),
+                "",
+            )
             if kept in ("_parameters", "_modules") and value is not None:
                 raise DTypeError(
-                    f"{type(self).__name__}.{name}", got="a tensor that is not a Parameter",
+                    f"{type(self).__name__}.{name}",
+                    got="a tensor that is not a Parameter",
                     needs=f"what it holds: one of its {kept[1:]}",
-                    remedy="Assign nn.Parameter(…), or write into it: .copy_(…).")
+                    remedy="Assign nn.Parameter(…), or write into it: .copy_(…).",
+                )
         else:
             self._refuse_hidden(name, value)
             kept = ""
@@ -76,9 +87,12 @@ class Tree:
             Whether `state_dict` holds it.
         """
         if name in self._parameters or name in self._modules or "." in name:
-            raise ArgumentError(f"{type(self).__name__}.{name}", got="a buffer of that name",
-                                needs="a name without dots that nothing else has",
-                                remedy="Choose another name.")
+            raise ArgumentError(
+                f"{type(self).__name__}.{name}",
+                got="a buffer of that name",
+                needs="a name without dots that nothing else has",
+                remedy="Choose another name.",
+            )
         self._buffers[name] = None if value is None else as_tensor(value)
         self.__dict__[name] = self._buffers[name]
         (self._passing.discard if persistent else self._passing.add)(name)
@@ -98,20 +112,29 @@ class Tree:
         """
         if not isinstance(module, Tree):
             raise ArgumentError(
-                f"{type(self).__name__}.{name}", got=f"{type(module).__name__} {module!r:.60}",
-                needs="a Module", remedy="Pass a layer, such as nn.ReLU() for the function relu.")
+                f"{type(self).__name__}.{name}",
+                got=f"{type(module).__name__} {module!r:.60}",
+                needs="a Module",
+                remedy="Pass a layer, such as nn.ReLU() for the function relu.",
+            )
         if not name or "." in name:
-            raise ArgumentError(type(self).__name__, got=f"the module name {name!r}",
-                                needs="a name without dots", remedy="Use underscores.")
+            raise ArgumentError(
+                type(self).__name__,
+                got=f"the module name {name!r}",
+                needs="a name without dots",
+                remedy="Use underscores.",
+            )
         setattr(self, name, module)
 
     def _adopt(self, name: str, child: Tree) -> None:
         """Refuse a circle, and give the child's parameters their longer paths."""
         if any(one is self for one in child.modules()):
             raise ArgumentError(
-                f"{type(self).__name__}.{name}", got="a module that holds this one",
+                f"{type(self).__name__}.{name}",
+                got="a module that holds this one",
                 needs="parts that are not wholes of their whole",
-                remedy="Keep the reference outside the model, or pass it to forward.")
+                remedy="Keep the reference outside the model, or pass it to forward.",
+            )
         for path, parameter in child.named_parameters():
             if parameter.name == path:
                 parameter.name = f"{name}.{path}"
@@ -119,14 +142,19 @@ class Tree:
     def _refuse_hidden(self, name: str, value: Any) -> None:
         if not isinstance(value, (list, tuple, dict)):
             return
-        hidden = [one for one in (value.values() if isinstance(value, dict) else value)
-                  if isinstance(one, Tree)]
+        hidden = [
+            one
+            for one in (value.values() if isinstance(value, dict) else value)
+            if isinstance(one, Tree)
+        ]
         known = {id(module) for module in self.modules()} if hidden else set()
         if any(id(one) not in known for one in hidden):
             raise ArgumentError(
-                f"{type(self).__name__}.{name}", got=f"a {type(value).__name__} of modules, whose "
-                "parameters would not be found", needs="a module",
-                remedy=f"Write self.{name} = nn.ModuleList(…).")
+                f"{type(self).__name__}.{name}",
+                got=f"a {type(value).__name__} of modules, whose parameters would not be found",
+                needs="a module",
+                remedy=f"Write self.{name} = nn.ModuleList(…).",
+            )
 
     # ── walking ────────────────────────────────────────────────────────────────────────────
 
@@ -152,8 +180,11 @@ class Tree:
                 continue
             seen.add(module)
             yield path, module
-            waiting += [(f"{path}.{name}" if path else name, child)
-                        for name, child in reversed(module._modules.items()) if child is not None]
+            waiting += [
+                (f"{path}.{name}" if path else name, child)
+                for name, child in reversed(module._modules.items())
+                if child is not None
+            ]
 
     def modules(self) -> Iterator[Module]:
         """Itself and all parts below."""
@@ -202,7 +233,10 @@ class Tree:
 
     def _at(self, path: str, known: dict[str, Any], what: str) -> Any:
         if path not in known:
-            raise ArgumentError(type(self).__name__, got=f"the {what} path {path!r}",
-                                needs=f"the path of one of its {what}s",
-                                remedy=nearest(path, filter(None, known)))
+            raise ArgumentError(
+                type(self).__name__,
+                got=f"the {what} path {path!r}",
+                needs=f"the path of one of its {what}s",
+                remedy=nearest(path, filter(None, known)),
+            )
         return known[path]

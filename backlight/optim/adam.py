@@ -43,12 +43,28 @@ class Adam(Optimizer):
     Source: Kingma and Ba 2015.
     """
 
-    def __init__(self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 0.0, *, bias_correction: bool = True,
-                 **options: Any) -> None:
-        super().__init__(params, {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-            "bias_correction": bias_correction}, options)
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        bias_correction: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "bias_correction": bias_correction,
+            },
+            options,
+        )
 
     def initial(self, w: Any, s: SimpleNamespace) -> Slots:  # noqa: ARG002
         """The first and the second moment."""
@@ -91,11 +107,20 @@ class AdamW(Adam):
     Source: Loshchilov and Hutter 2019.
     """
 
-    def __init__(self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 0.01, *, bias_correction: bool = True,
-                 **options: Any) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, bias_correction=bias_correction,
-                         **options)
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        *,
+        bias_correction: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            params, lr, betas, eps, weight_decay, bias_correction=bias_correction, **options
+        )
 
     def rule(self, w: Any, g: Any, slots: Slots, s: SimpleNamespace) -> tuple[Any, Slots]:
         """The formula: (1 − lr·λ)w − rate·m / (widen·√v + ε)."""

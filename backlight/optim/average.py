@@ -66,9 +66,11 @@ class ExponentialMovingAverage:
         for index, (name, parameter) in enumerate(self._pairs):
             if not np.all(np.isfinite(parameter._value)):
                 raise NonFiniteError(
-                    self.kind, got=f"{title(index, name)} with NaN or infinity",
+                    self.kind,
+                    got=f"{title(index, name)} with NaN or infinity",
                     needs="finite parameters; no average was changed",
-                    remedy="Go back to the last good checkpoint and lower the learning rate.")
+                    remedy="Go back to the last good checkpoint and lower the learning rate.",
+                )
         for average, (_, parameter) in zip(self._averages, self._pairs, strict=True):
             # As a correction, so that an average of equal numbers is that number exactly.
             average += (1 - self.decay) * (parameter._value - average)
@@ -89,9 +91,11 @@ class ExponentialMovingAverage:
     def state_dict(self) -> dict[str, Any]:
         """The decay, the number of updates and copies of the averages by index."""
         return {
-            "decay": self.decay, "updates": self.updates,
+            "decay": self.decay,
+            "updates": self.updates,
             "names": [name for name, _ in self._pairs],
-            "averages": {str(i): average.copy() for i, average in enumerate(self._averages)}}
+            "averages": {str(i): average.copy() for i, average in enumerate(self._averages)},
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state; all of it, or nothing.
@@ -113,8 +117,11 @@ class ExponentialMovingAverage:
         for index, mine in enumerate(self._averages):
             found = theirs.get(str(index))
             if found is None or found.shape != mine.shape or found.dtype != mine.dtype:
-                raise refusal(self.kind, f"another shape or type for {title(index, names[index])}",
-                              f"shape {mine.shape} and type {mine.dtype}")
+                raise refusal(
+                    self.kind,
+                    f"another shape or type for {title(index, names[index])}",
+                    f"shape {mine.shape} and type {mine.dtype}",
+                )
         decay = number(self.kind, "decay", state["decay"], DECAY)
         self.decay, self.updates = decay, int(state["updates"])
         self._averages = [np.array(theirs[str(i)], order="C") for i in range(len(names))]

@@ -51,17 +51,24 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0) ->
     subject = "clip_grad_norm_"
     limit = number(subject, "max_norm", max_norm, POSITIVE)
     if isinstance(norm_type, bool) or not isinstance(norm_type, (int, float)) or not norm_type >= 1:
-        raise ArgumentError(subject, got=f"norm_type={norm_type!r}", needs="a number from 1 on, "
-                            "or math.inf", remedy="Leave it out for the ordinary length.")
+        raise ArgumentError(
+            subject,
+            got=f"norm_type={norm_type!r}",
+            needs="a number from 1 on, or math.inf",
+            remedy="Leave it out for the ordinary length.",
+        )
     gradients = _finite_gradients(subject, parameters)
-    largest = max((float(np.max(np.abs(gradient), initial=0)) for _, gradient in gradients),
-                  default=0.0)
+    largest = max(
+        (float(np.max(np.abs(gradient), initial=0)) for _, gradient in gradients), default=0.0
+    )
     if largest == 0:
         return np.float64(0)
     relative = 1.0
     if norm_type != math.inf:
-        total = sum(float(np.sum(np.abs(gradient.astype(np.float64) / largest) ** norm_type))
-                    for _, gradient in gradients)
+        total = sum(
+            float(np.sum(np.abs(gradient.astype(np.float64) / largest) ** norm_type))
+            for _, gradient in gradients
+        )
         relative = total ** (1 / norm_type)
     # Both factors stay in range even where their product, the norm, would not.
     if relative > limit / largest:

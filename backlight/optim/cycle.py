@@ -44,9 +44,16 @@ class OneCycleLR(Schedule):
 
     label = "one-cycle"
 
-    def __init__(self, optimizer: Optimizer | float, max_lr: float, total_steps: int,
-                 pct_start: float = 0.3, anneal_strategy: str = "cos", div_factor: float = 25.0,
-                 final_div_factor: float = 1e4) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer | float,
+        max_lr: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ) -> None:
         kind = "OneCycleLR"
         self.max_lr = number(kind, "max_lr", max_lr, POSITIVE)
         self.total_steps = whole(kind, "total_steps", total_steps, 2)
@@ -54,9 +61,12 @@ class OneCycleLR(Schedule):
         self.start = self.max_lr / number(kind, "div_factor", div_factor, POSITIVE)
         self.end = self.start / number(kind, "final_div_factor", final_div_factor, POSITIVE)
         if anneal_strategy not in _SLOPES:
-            raise ArgumentError(kind, got=f"anneal_strategy={anneal_strategy!r}",
-                                needs="the name of a slope",
-                                remedy=nearest(anneal_strategy, _SLOPES))
+            raise ArgumentError(
+                kind,
+                got=f"anneal_strategy={anneal_strategy!r}",
+                needs="the name of a slope",
+                remedy=nearest(anneal_strategy, _SLOPES),
+            )
         self.slope = _SLOPES[anneal_strategy]
         super().__init__(optimizer)
 
@@ -102,13 +112,17 @@ class LinearWarmup(Schedule):
     Source: Goyal and others 2017.
     """
 
-    def __init__(self, optimizer: Optimizer | float, warmup: int,
-                 after: Schedule | None = None) -> None:
+    def __init__(
+        self, optimizer: Optimizer | float, warmup: int, after: Schedule | None = None
+    ) -> None:
         self.warmup = whole("LinearWarmup", "warmup", warmup, 0)
         if after is not None and not (isinstance(after, Schedule) and after.of_step):
-            raise ArgumentError("LinearWarmup", got=f"after={after!r}",
-                                needs="a schedule that is a function of the step",
-                                remedy="Use one of the other schedules.")
+            raise ArgumentError(
+                "LinearWarmup",
+                got=f"after={after!r}",
+                needs="a schedule that is a function of the step",
+                remedy="Use one of the other schedules.",
+            )
         self.after = after
         super().__init__(optimizer)
 

@@ -25,8 +25,9 @@ class ConstantLR(Schedule):
 
     label = "constant"
 
-    def __init__(self, optimizer: Optimizer | float, factor: float = 1.0,
-                 total_iters: int = 0) -> None:
+    def __init__(
+        self, optimizer: Optimizer | float, factor: float = 1.0, total_iters: int = 0
+    ) -> None:
         self.factor = number("ConstantLR", "factor", factor, PART)
         self.total_iters = whole("ConstantLR", "total_iters", total_iters, 0)
         super().__init__(optimizer)
@@ -36,8 +37,12 @@ class ConstantLR(Schedule):
         return base * self.factor if step < self.total_iters else base
 
     @classmethod
-    def for_run(cls, lr: Optimizer | float, total_steps: int,  # noqa: ARG003
-                **settings: Any) -> Schedule:
+    def for_run(
+        cls,
+        lr: Optimizer | float,
+        total_steps: int,  # noqa: ARG003
+        **settings: Any,
+    ) -> Schedule:
         """The same rate from the first step to the last."""
         return cls(lr, **settings)
 
@@ -81,14 +86,21 @@ class ExponentialLR(Schedule):
 
     label = "exponential"
 
-    def __init__(self, optimizer: Optimizer | float, gamma: float | None = None, *,
-                 rate: float | None = None) -> None:
+    def __init__(
+        self, optimizer: Optimizer | float, gamma: float | None = None, *, rate: float | None = None
+    ) -> None:
         if (gamma is None) == (rate is None):
-            raise ArgumentError("ExponentialLR", got=f"gamma={gamma!r} and rate={rate!r}",
-                                needs="one of the two", remedy="Pass gamma=0.9, or rate=0.1 for "
-                                "e^(−0.1) a step.")
-        self.gamma = (number("ExponentialLR", "gamma", gamma, POSITIVE) if rate is None else
-                      math.exp(-number("ExponentialLR", "rate", rate, NOT_NEGATIVE)))
+            raise ArgumentError(
+                "ExponentialLR",
+                got=f"gamma={gamma!r} and rate={rate!r}",
+                needs="one of the two",
+                remedy="Pass gamma=0.9, or rate=0.1 for e^(−0.1) a step.",
+            )
+        self.gamma = (
+            number("ExponentialLR", "gamma", gamma, POSITIVE)
+            if rate is None
+            else math.exp(-number("ExponentialLR", "rate", rate, NOT_NEGATIVE))
+        )
         super().__init__(optimizer)
 
     def at(self, base: float, step: int) -> float:
@@ -144,8 +156,12 @@ class CosineAnnealingLR(Schedule):
 
     label = "cosine"
 
-    def __init__(self, optimizer: Optimizer | float, T_max: int,  # noqa: N803 - PyTorch's name
-                 eta_min: float = 0.0) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer | float,
+        T_max: int,  # noqa: N803 - PyTorch's name
+        eta_min: float = 0.0,
+    ) -> None:
         self.T_max = whole("CosineAnnealingLR", "T_max", T_max, 1)
         self.eta_min = number("CosineAnnealingLR", "eta_min", eta_min, NOT_NEGATIVE)
         super().__init__(optimizer)

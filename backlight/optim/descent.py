@@ -39,8 +39,13 @@ class GradientDescent(Optimizer):
     def __init__(self, params: Any, lr: float = 1e-3, **options: Any) -> None:
         super().__init__(params, {"lr": lr}, options)
 
-    def rule(self, w: Any, g: Any, slots: Slots,  # noqa: ARG002
-             s: SimpleNamespace) -> tuple[Any, Slots]:
+    def rule(
+        self,
+        w: Any,
+        g: Any,
+        slots: Slots,  # noqa: ARG002
+        s: SimpleNamespace,
+    ) -> tuple[Any, Slots]:
         """The formula: w − lr·g."""
         return w - s.lr * g, {}
 
@@ -86,20 +91,38 @@ class SGD(Optimizer):
     Source: Polyak 1964; Nesterov 1983; Sutskever, Martens, Dahl and Hinton 2013.
     """
 
-    def __init__(self, params: Any, lr: float = 1e-3, momentum: float = 0.0,
-                 dampening: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False,
-                 **options: Any) -> None:
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening,
-            "weight_decay": weight_decay, "nesterov": nesterov}, options)
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+            },
+            options,
+        )
 
     def validate(self, settings: dict[str, Any]) -> None:
         """Nesterov's step has no meaning without momentum, nor with dampening."""
         if settings["nesterov"] and (settings["momentum"] == 0 or settings["dampening"] != 0):
             raise ArgumentError(
-                self.kind, got=f"nesterov=True with momentum={settings['momentum']} and "
-                f"dampening={settings['dampening']}", needs="momentum above 0 and no dampening",
-                remedy="Pass momentum=0.9, dampening=0, or nesterov=False.")
+                self.kind,
+                got=f"nesterov=True with momentum={settings['momentum']} and "
+                f"dampening={settings['dampening']}",
+                needs="momentum above 0 and no dampening",
+                remedy="Pass momentum=0.9, dampening=0, or nesterov=False.",
+            )
 
     def initial(self, w: Any, s: SimpleNamespace) -> Slots:
         """The velocity, at rest; none without momentum."""

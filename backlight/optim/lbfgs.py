@@ -68,14 +68,31 @@ class LBFGS(Optimizer):
 
     needs_closure = True
 
-    def __init__(self, params: Any, lr: float = 1.0, max_iter: int = 20,
-                 max_eval: int | None = None, tolerance_grad: float = 1e-7,
-                 tolerance_change: float = 1e-9, history_size: int = 100,
-                 line_search_fn: str | None = None, **options: Any) -> None:
-        super().__init__(params, {
-            "lr": lr, "max_iter": max_iter, "max_eval": max_eval,
-            "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change,
-            "history_size": history_size, "line_search_fn": line_search_fn}, options)
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1.0,
+        max_iter: int = 20,
+        max_eval: int | None = None,
+        tolerance_grad: float = 1e-7,
+        tolerance_change: float = 1e-9,
+        history_size: int = 100,
+        line_search_fn: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "max_iter": max_iter,
+                "max_eval": max_eval,
+                "tolerance_grad": tolerance_grad,
+                "tolerance_change": tolerance_change,
+                "history_size": history_size,
+                "line_search_fn": line_search_fn,
+            },
+            options,
+        )
         self._size = sum(parameter.size for _, parameter in self.parameters())
         self._memory = _Memory(self._size)
 
@@ -87,9 +104,12 @@ class LBFGS(Optimizer):
             whole(self.kind, "max_eval", settings["max_eval"], 1)
         search = settings["line_search_fn"]
         if search is not None and search not in SEARCHES:
-            raise ArgumentError(self.kind, got=f"line_search_fn={search!r}",
-                                needs="None or the name of a line search",
-                                remedy=nearest(search, SEARCHES))
+            raise ArgumentError(
+                self.kind,
+                got=f"line_search_fn={search!r}",
+                needs="None or the name of a line search",
+                remedy=nearest(search, SEARCHES),
+            )
 
     def add_param_group(self, group: dict[str, Any]) -> None:
         """The one group; all parameters move along one direction by one length.
@@ -100,8 +120,12 @@ class LBFGS(Optimizer):
             If there is a group already.
         """
         if self.param_groups:
-            raise ArgumentError(self.kind, got="a second group of parameters", needs="one group",
-                                remedy="Pass all parameters in one list.")
+            raise ArgumentError(
+                self.kind,
+                got="a second group of parameters",
+                needs="one group",
+                remedy="Pass all parameters in one list.",
+            )
         super().add_param_group(group)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -125,9 +149,12 @@ class LBFGS(Optimizer):
             parameters are then what they were before the call.
         """
         if closure is None:
-            raise ArgumentError(self.kind, got="step() without a closure",
-                                needs="a function that computes the loss and its gradients",
-                                remedy="Write step(closure): it looks at several places a step.")
+            raise ArgumentError(
+                self.kind,
+                got="step() without a closure",
+                needs="a function that computes the loss and its gradients",
+                remedy="Write step(closure): it looks at several places a step.",
+            )
         start, memory = self._place(), self._memory.copy()
         try:
             with np.errstate(all="ignore"):
@@ -164,7 +191,9 @@ class LBFGS(Optimizer):
             else:
                 found = SEARCHES[s["line_search_fn"]](
                     self._along(closure, place, direction),
-                    Point(0.0, loss, slope, gradient), length)
+                    Point(0.0, loss, slope, gradient),
+                    length,
+                )
                 length, loss, gradient = found.t, found.loss, found.gradient
                 self._move_to(place + length * direction)
             memory.length = length
@@ -174,8 +203,9 @@ class LBFGS(Optimizer):
                 break
         return first
 
-    def _along(self, closure: Callable[[], Any], place: Array,
-               direction: Array) -> Callable[[float], Point]:
+    def _along(
+        self, closure: Callable[[], Any], place: Array, direction: Array
+    ) -> Callable[[float], Point]:
         def at(t: float) -> Point:
             self._move_to(place + t * direction)
             self._memory.evaluations += 1
@@ -189,24 +219,38 @@ class LBFGS(Optimizer):
         with enable_grad():
             returned = closure()
         if returned is None:
-            raise GraphError(self.kind, got="a closure that returned nothing", needs="the loss",
-                             remedy="End the closure with `return loss`.")
+            raise GraphError(
+                self.kind,
+                got="a closure that returned nothing",
+                needs="the loss",
+                remedy="End the closure with `return loss`.",
+            )
         loss, parts = float(returned), []
         for index, (name, parameter) in enumerate(self.parameters()):
-            gradient = np.zeros(parameter.shape) if parameter.grad is None else np.asarray(
-                parameter.grad._value, np.float64)
+            gradient = (
+                np.zeros(parameter.shape)
+                if parameter.grad is None
+                else np.asarray(parameter.grad._value, np.float64)
+            )
             if strict:
                 finite_gradient(self.kind, title(index, name), gradient)
             parts.append(gradient.reshape(-1))
         if strict and not math.isfinite(loss):
-            raise NonFiniteError(self.kind, got=f"a loss of {loss}",
-                                 needs="a finite loss; nothing was updated",
-                                 remedy="Use line_search_fn='strong_wolfe', or a smaller lr.")
+            raise NonFiniteError(
+                self.kind,
+                got=f"a loss of {loss}",
+                needs="a finite loss; nothing was updated",
+                remedy="Use line_search_fn='strong_wolfe', or a smaller lr.",
+            )
         return returned, loss, np.concatenate(parts)
 
     def _place(self) -> Array:
-        return np.concatenate([np.asarray(parameter._value, np.float64).reshape(-1)
-                               for _, parameter in self.parameters()])
+        return np.concatenate(
+            [
+                np.asarray(parameter._value, np.float64).reshape(-1)
+                for _, parameter in self.parameters()
+            ]
+        )
 
     def _move_to(self, place: Array) -> None:
         first = 0
@@ -275,28 +319,40 @@ class _Memory:
     def state_dict(self) -> dict[str, Any]:
         size = len(self.last)
         return {
-            "moves": self.moves, "evaluations": self.evaluations, "length": self.length,
-            "scale": self.scale, "last": self.last.copy(), "before": self.before.copy(),
+            "moves": self.moves,
+            "evaluations": self.evaluations,
+            "length": self.length,
+            "scale": self.scale,
+            "last": self.last.copy(),
+            "before": self.before.copy(),
             "steps": np.array(self.steps).reshape(-1, size),
-            "changes": np.array(self.changes).reshape(-1, size)}
+            "changes": np.array(self.changes).reshape(-1, size),
+        }
 
     @classmethod
     def from_state(cls, kind: str, size: int, state: Mapping[str, Any]) -> _Memory:
         made = cls(size)
         if set(state) != set(made.__dict__):
-            raise saved.refusal(kind, f"a memory of {', '.join(sorted(state))}",
-                                f"{', '.join(sorted(made.__dict__))}")
+            raise saved.refusal(
+                kind,
+                f"a memory of {', '.join(sorted(state))}",
+                f"{', '.join(sorted(made.__dict__))}",
+            )
         arrays = {}
         for name in ("last", "before", "steps", "changes"):
             array = np.array(state[name])
             fits = array.shape[-1:] == (size,) and array.ndim == 1 + (name in ("steps", "changes"))
             if not fits or array.dtype != np.float64 or not np.all(np.isfinite(array)):
-                raise saved.refusal(kind, f"{name} of shape {array.shape}, type {array.dtype}",
-                                    f"finite float64 numbers for {size} parameters")
+                raise saved.refusal(
+                    kind,
+                    f"{name} of shape {array.shape}, type {array.dtype}",
+                    f"finite float64 numbers for {size} parameters",
+                )
             arrays[name] = array
         numbers = [state[name] for name in ("moves", "evaluations", "length", "scale")]
         if len(arrays["steps"]) != len(arrays["changes"]) or not all(
-                isinstance(one, (int, float)) and math.isfinite(one) for one in numbers):
+            isinstance(one, (int, float)) and math.isfinite(one) for one in numbers
+        ):
             raise saved.refusal(kind, "a memory that does not fit together", "a whole memory")
         made.moves, made.evaluations = int(state["moves"]), int(state["evaluations"])
         made.length, made.scale = float(state["length"]), float(state["scale"])

@@ -16,7 +16,7 @@ import numpy as np
 
 from backlight.engine.mode import enable_grad, no_grad
 from backlight.engine.tensor import Tensor
-from backlight.errors import ArgumentError, NonFiniteError, ShapeError, nearest
+from backlight.errors import ArgumentError, NonFiniteError, ShapeError
 from backlight.optim import saved
 from backlight.optim.parameters import named, title
 from backlight.optim.setting import NOT_NEGATIVE, RANGES, Range, known, number, setting
@@ -97,8 +97,9 @@ class Optimizer:
     ranges: ClassVar[Mapping[str, Range]] = RANGES
     """Ranges of the settings; a subclass with settings of its own extends it."""
 
-    def __init__(self, params: Any, settings: dict[str, Any],
-                 options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, params: Any, settings: dict[str, Any], options: dict[str, Any] | None = None
+    ) -> None:
         self.kind = type(self).__name__
         self.defaults = {**settings, **known(self.kind, options or {}, settings)}
         for name, value in self.defaults.items():
@@ -197,29 +198,42 @@ class Optimizer:
         given = {name: value for name, value in group.items() if name not in ("params", "names")}
         own = known(self.kind, given, self.defaults)
         pairs = named(self.kind, group.get("params"))
-        checked = {name: setting(self.kind, name, value, self.ranges)
-                   for name, value in {**self.defaults, **own}.items()}
+        checked = {
+            name: setting(self.kind, name, value, self.ranges)
+            for name, value in {**self.defaults, **own}.items()
+        }
         self.validate(checked)
         for index, (name, parameter) in enumerate(pairs):
             # Where a gradient is 0, an eps that is 0 in the parameter's type would give 0/0.
             if "eps" in checked and parameter.dtype.type(checked["eps"]) == 0:
                 raise ArgumentError(
-                    self.kind, got=f"eps={checked['eps']}, which is 0 in {parameter.dtype}, the "
-                    f"type of {title(index, name)}", needs="an eps above 0 in that type",
-                    remedy="Pass eps=1e-8.")
+                    self.kind,
+                    got=f"eps={checked['eps']}, which is 0 in {parameter.dtype}, the "
+                    f"type of {title(index, name)}",
+                    needs="an eps above 0 in that type",
+                    remedy="Pass eps=1e-8.",
+                )
         count = sum(1 for _ in self.parameters())
-        seen = {id(parameter): title(i, name)
-                for i, (name, parameter) in enumerate(self.parameters())}
+        seen = {
+            id(parameter): title(i, name) for i, (name, parameter) in enumerate(self.parameters())
+        }
         for index, (name, parameter) in enumerate(pairs, start=count):
             if id(parameter) in seen:
                 raise ArgumentError(
-                    self.kind, got=f"{title(index, name)} twice; it is {seen[id(parameter)]} too",
-                    needs="each parameter once", remedy="Leave one of them out; a shared layer "
-                    "is named once by model.parameters().")
+                    self.kind,
+                    got=f"{title(index, name)} twice; it is {seen[id(parameter)]} too",
+                    needs="each parameter once",
+                    remedy="Leave one of them out; a shared layer "
+                    "is named once by model.parameters().",
+                )
             seen[id(parameter)] = title(index, name)
-        self.param_groups.append({
-            "params": [parameter for _, parameter in pairs],
-            "names": [name for name, _ in pairs], **checked})
+        self.param_groups.append(
+            {
+                "params": [parameter for _, parameter in pairs],
+                "names": [name for name, _ in pairs],
+                **checked,
+            }
+        )
 
     def slots(self, index: int, parameter: Tensor, s: SimpleNamespace) -> Slots:
         """What the rule remembers of a parameter; made before its first step."""
@@ -256,18 +270,21 @@ class Optimizer:
     def _rehearse(self, who: str, update: Update) -> None:
         """Compute an update without writing it, and refuse one that is not finite."""
         finite_gradient(self.kind, who, update.gradient)
-        after, slots = self.rule(update.parameter._value, update.gradient, update.slots,
-                                 update.settings)
+        after, slots = self.rule(
+            update.parameter._value, update.gradient, update.slots, update.settings
+        )
         largest = float(np.max(np.abs(update.gradient), initial=0))
         for slot, value in {**slots, "parameter": after}.items():
             if np.all(np.isfinite(value)):
                 continue
             what = _OVERFLOWS.get(slot, f"{slot} overflow")
             raise NonFiniteError(
-                self.kind, got=f"a gradient of {who} as large as {largest:.3g}: {what}",
+                self.kind,
+                got=f"a gradient of {who} as large as {largest:.3g}: {what}",
                 needs=f"updates that {update.parameter.dtype} can hold; nothing was updated",
                 remedy="Clip the gradients (optim.clip_grad_norm_), lower the learning rate, or "
-                "compute in float64.")
+                "compute in float64.",
+            )
 
     def _write(self, update: Update) -> None:
         w = update.parameter._writable(f"{self.kind}.step")
@@ -314,13 +331,17 @@ class Optimizer:
 
     def __repr__(self) -> str:
         """The rule with the settings of each group."""
-        groups = [", ".join(f"{name}={group[name]}" for name in self.defaults)
-                  + f"; {len(group['params'])} parameters" for group in self.param_groups]
+        groups = [
+            ", ".join(f"{name}={group[name]}" for name in self.defaults)
+            + f"; {len(group['params'])} parameters"
+            for group in self.param_groups
+        ]
         return f"{self.kind}({' | '.join(groups)})"
 
 
 _OVERFLOWS = dict.fromkeys(
-    ("exp_avg_sq", "square_avg", "sum", "acc_delta"), "second moment overflow")
+    ("exp_avg_sq", "square_avg", "sum", "acc_delta"), "second moment overflow"
+)
 _OVERFLOWS["parameter"] = "the parameter itself would not be finite"
 
 
@@ -341,62 +362,22 @@ def finite_gradient(subject: str, who: str, gradient: Array) -> None:
         return
     place = [int(i) for i in np.argwhere(wrong)[0]]
     raise NonFiniteError(
-        subject, got=f"a gradient of {who} that is {gradient[tuple(place)]} at {place}, "
+        subject,
+        got=f"a gradient of {who} that is {gradient[tuple(place)]} at {place}, "
         f"and not finite in {int(wrong.sum())} of {gradient.size} places",
         needs="finite gradients; nothing was updated",
-        remedy="Lower the learning rate, or look for the first gate that gave NaN or infinity.")
-
-
-def rules() -> dict[str, type[Optimizer]]:
-    """Every update rule by its name on the command line, read from the classes themselves."""
-    found = {}
-    waiting = Optimizer.__subclasses__()
-    while waiting:
-        rule = waiting.pop(0)
-        waiting += rule.__subclasses__()
-        found[rule.label or rule.__name__.lower()] = rule
-    return found
-
-
-def from_name(name: str, params: Any, **options: Any) -> Optimizer:
-    """The update rule of this name for `params`.
-
-    Parameters
-    ----------
-    name : str
-        A key of `rules()`, such as "sgd" or "adam".
-    params : iterable
-        As for the rule itself.
-    **options
-        The rule's settings; None stands for its default.
-
-    Raises
-    ------
-    ArgumentError
-        If the name or an option is unknown; the message suggests the nearest.
-
-    Examples
-    --------
-    >>> from backlight.engine.tensor import Tensor
-    >>> from backlight.optim import from_name
-    >>> from_name("adamw", [Tensor([1.0], requires_grad=True)], lr=0.01, weight_decay=None)
-    AdamW(lr=0.01, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, bias_correction=True; 1 ...
-    """
-    table = rules()
-    if name not in table:
-        raise ArgumentError("the optimizer", got=f"the name {name!r}",
-                            needs="the name of an update rule", remedy=nearest(name, table))
-    given = {option: value for option, value in options.items() if value is not None}
-    if "learning_rate" in given and "lr" not in given:
-        given["lr"] = given.pop("learning_rate")
-    return table[name](params, **given)
+        remedy="Lower the learning rate, or look for the first gate that gave NaN or infinity.",
+    )
 
 
 def _groups(subject: str, params: Any) -> list[dict[str, Any]]:
     if isinstance(params, Mapping):
-        raise ArgumentError(subject, got="a dict as its parameters",
-                            needs="a list of tensors, of pairs or of dicts",
-                            remedy="Write [group] for one group, or list(dict.items()) for pairs.")
+        raise ArgumentError(
+            subject,
+            got="a dict as its parameters",
+            needs="a list of tensors, of pairs or of dicts",
+            remedy="Write [group] for one group, or list(dict.items()) for pairs.",
+        )
     single = isinstance(params, Tensor) or hasattr(params, "named_parameters")
     if isinstance(params, Iterable) and not single:
         params = list(params)
@@ -413,7 +394,10 @@ def _gradient(subject: str, who: str, parameter: Tensor) -> Array:
     """The gradient as an array of the parameter's type, in the order of its elements."""
     gradient = np.asarray(parameter.grad._value)  # type: ignore[union-attr]
     if gradient.shape != parameter.shape:
-        raise ShapeError(subject, got=f"a gradient of shape {gradient.shape} for {who}",
-                         needs=f"shape {parameter.shape}, that of the parameter",
-                         remedy="Assign a gradient of that shape, or let backward() make it.")
+        raise ShapeError(
+            subject,
+            got=f"a gradient of shape {gradient.shape} for {who}",
+            needs=f"shape {parameter.shape}, that of the parameter",
+            remedy="Assign a gradient of that shape, or let backward() make it.",
+        )
     return np.asarray(gradient, dtype=parameter.dtype, order="C")

@@ -42,9 +42,12 @@ def named(subject: str, params: Any) -> list[tuple[str, Tensor]]:
     if callable(getattr(params, "named_parameters", None)):
         params = params.named_parameters()
     if isinstance(params, (str, Mapping)) or not isinstance(params, Iterable):
-        raise DTypeError(subject, got=f"{_kind(params)} as its parameters",
-                         needs="tensors or (name, tensor) pairs",
-                         remedy="Pass model.named_parameters(), or a list of tensors.")
+        raise DTypeError(
+            subject,
+            got=f"{_kind(params)} as its parameters",
+            needs="tensors or (name, tensor) pairs",
+            remedy="Pass model.named_parameters(), or a list of tensors.",
+        )
     pairs = []
     for index, one in enumerate(params):
         if isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str):
@@ -53,22 +56,35 @@ def named(subject: str, params: Any) -> list[tuple[str, Tensor]]:
             name, parameter = getattr(one, "name", None) or "", one
         who = title(index, name)
         if not isinstance(parameter, Tensor):
-            raise DTypeError(subject, got=f"{_kind(parameter)} as {who}", needs="a tensor",
-                             remedy="Make it one: Tensor(data, requires_grad=True).")
+            raise DTypeError(
+                subject,
+                got=f"{_kind(parameter)} as {who}",
+                needs="a tensor",
+                remedy="Make it one: Tensor(data, requires_grad=True).",
+            )
         if parameter.dtype.kind != "f":
-            raise DTypeError(subject, got=f"{who} with elements of type {parameter.dtype}",
-                             needs="float32 or float64: whole numbers cannot take small steps",
-                             remedy="Convert it first: Tensor(data, dtype=numpy.float32).")
+            raise DTypeError(
+                subject,
+                got=f"{who} with elements of type {parameter.dtype}",
+                needs="float32 or float64: whole numbers cannot take small steps",
+                remedy="Convert it first: Tensor(data, dtype=numpy.float32).",
+            )
         if not parameter.is_leaf:
             raise ArgumentError(
-                subject, got=f"{who}, which gate {parameter.gate.name} computed",  # type: ignore[union-attr]
+                subject,
+                got=f"{who}, which gate {parameter.gate.name} computed",  # type: ignore[union-attr]
                 needs="leaves: values that were set, not computed",
                 remedy="Optimise what it was computed from, or detach it and set "
-                "requires_grad=True.")
+                "requires_grad=True.",
+            )
         pairs.append((name, parameter))
     if not pairs:
-        raise ArgumentError(subject, got="no parameters", needs="at least one",
-                            remedy="Pass model.parameters(); an iterator can be used only once.")
+        raise ArgumentError(
+            subject,
+            got="no parameters",
+            needs="at least one",
+            remedy="Pass model.parameters(); an iterator can be used only once.",
+        )
     return pairs
 
 

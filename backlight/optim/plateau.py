@@ -50,15 +50,29 @@ class ReduceLROnPlateau(Schedule):
 
     of_step = False
 
-    def __init__(self, optimizer: Optimizer | float, mode: str = "min", factor: float = 0.1,
-                 patience: int = 10, threshold: float = 1e-4, threshold_mode: str = "rel",
-                 cooldown: int = 0, min_lr: float = 0.0) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer | float,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
         kind = "ReduceLROnPlateau"
-        for name, value, options in (("mode", mode, ("min", "max")),
-                                     ("threshold_mode", threshold_mode, ("rel", "abs"))):
+        for name, value, options in (
+            ("mode", mode, ("min", "max")),
+            ("threshold_mode", threshold_mode, ("rel", "abs")),
+        ):
             if value not in options:
-                raise ArgumentError(kind, got=f"{name}={value!r}", needs=" or ".join(options),
-                                    remedy=nearest(value, options))
+                raise ArgumentError(
+                    kind,
+                    got=f"{name}={value!r}",
+                    needs=" or ".join(options),
+                    remedy=nearest(value, options),
+                )
         self.mode, self.threshold_mode = mode, threshold_mode
         self.factor = number(kind, "factor", factor, DECAY)
         self.threshold = number(kind, "threshold", threshold, NOT_NEGATIVE)
@@ -102,8 +116,13 @@ class ReduceLROnPlateau(Schedule):
 
     def state_dict(self) -> dict[str, Any]:
         """Where the schedule is, with the best measure and the counters."""
-        return {**super().state_dict(), "best": self.best, "bad": self.bad,
-                "resting": self.resting, "cuts": self.cuts}
+        return {
+            **super().state_dict(),
+            "best": self.best,
+            "bad": self.bad,
+            "resting": self.resting,
+            "cuts": self.cuts,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved place. See `Schedule`."""
@@ -113,7 +132,8 @@ class ReduceLROnPlateau(Schedule):
                 best = state["best"]
                 self.best = best if best is None else number(self.kind, "best", best, _FINITE)
                 self.bad, self.resting, self.cuts = (
-                    whole(self.kind, name, state[name], 0) for name in ("bad", "resting", "cuts"))
+                    whole(self.kind, name, state[name], 0) for name in ("bad", "resting", "cuts")
+                )
             super().load_state_dict(state)
         except Exception:
             self.best, self.bad, self.resting, self.cuts = before

@@ -69,8 +69,7 @@ class Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """Where the schedule is, as plain numbers and text."""
-        return {"schedule": self.kind, "last_step": self.last_step,
-                "base_lrs": list(self.base_lrs)}
+        return {"schedule": self.kind, "last_step": self.last_step, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved place; its settings stay those it was made with.
@@ -128,9 +127,12 @@ class LambdaLR(Schedule):
 
     def __init__(self, optimizer: Optimizer | float, lr_lambda: Callable[[int], float]) -> None:
         if not callable(lr_lambda):
-            raise ArgumentError("LambdaLR", got=f"lr_lambda={lr_lambda!r}",
-                                needs="a function of the step",
-                                remedy="Pass lambda step: 0.95**step.")
+            raise ArgumentError(
+                "LambdaLR",
+                got=f"lr_lambda={lr_lambda!r}",
+                needs="a function of the step",
+                remedy="Pass lambda step: 0.95**step.",
+            )
         self.lr_lambda = lr_lambda
         super().__init__(optimizer)
 

@@ -114,9 +114,12 @@ def max_norm_(parameters: Any, limit: float, include: Filter = is_weight) -> Non
     pairs = _included("max_norm_", parameters, include)
     for index, (name, parameter) in enumerate(pairs):
         if not np.all(np.isfinite(parameter._value)):
-            raise NonFiniteError("max_norm_", got=f"{title(index, name)} with NaN or infinity",
-                                 needs="finite weights; nothing was changed",
-                                 remedy="Lower the learning rate.")
+            raise NonFiniteError(
+                "max_norm_",
+                got=f"{title(index, name)} with NaN or infinity",
+                needs="finite weights; nothing was changed",
+                remedy="Lower the learning rate.",
+            )
     for _, parameter in pairs:
         rows = np.asarray(parameter._value, np.float64).reshape(parameter.shape[0], -1)
         largest = np.max(np.abs(rows), axis=1, keepdims=True, initial=0)
@@ -132,8 +135,9 @@ def max_norm_(parameters: Any, limit: float, include: Filter = is_weight) -> Non
         parameter.copy_(short.reshape(parameter.shape).astype(parameter.dtype))
 
 
-def weight_decay_groups(parameters: Any, weight_decay: float,
-                        include: Filter = is_weight) -> list[dict[str, Any]]:
+def weight_decay_groups(
+    parameters: Any, weight_decay: float, include: Filter = is_weight
+) -> list[dict[str, Any]]:
     """Two groups for an optimiser: weights that decay, and biases and scales that do not.
 
     Examples
@@ -146,7 +150,8 @@ def weight_decay_groups(parameters: Any, weight_decay: float,
     pairs = named("weight_decay_groups", parameters)
     groups = [
         {"params": [pair for pair in pairs if include(*pair)], "weight_decay": weight_decay},
-        {"params": [pair for pair in pairs if not include(*pair)], "weight_decay": 0.0}]
+        {"params": [pair for pair in pairs if not include(*pair)], "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]
 
 
@@ -155,16 +160,18 @@ def _included(subject: str, parameters: Any, include: Filter) -> list[tuple[str,
     chosen = [pair for pair in pairs if include(*pair)]
     if not chosen:
         raise ArgumentError(
-            subject, got=f"{len(pairs)} parameters, none of which is included",
+            subject,
+            got=f"{len(pairs)} parameters, none of which is included",
             needs="a weight of two axes or more",
-            remedy="Pass include=lambda name, parameter: True to take all of them.")
+            remedy="Pass include=lambda name, parameter: True to take all of them.",
+        )
     return chosen
 
 
-def _total(subject: str, parameters: Any, include: Filter,
-           of_one: Callable[[Tensor], Tensor]) -> Tensor:
-    first, *others = [of_one(parameter)
-                      for _, parameter in _included(subject, parameters, include)]
+def _total(
+    subject: str, parameters: Any, include: Filter, of_one: Callable[[Tensor], Tensor]
+) -> Tensor:
+    first, *others = [of_one(parameter) for _, parameter in _included(subject, parameters, include)]
     for other in others:
         first = first + other
     return first

@@ -24,16 +24,22 @@ def state_dict(optimizer: Optimizer) -> dict[str, Any]:
     groups, first = [], 0
     for group in optimizer.param_groups:
         count = len(group["params"])
-        settings = {key: list(group[key]) if isinstance(group[key], tuple) else group[key]
-                    for key in (*optimizer.defaults, *_EXTRA) if key in group}
-        groups.append({**settings, "params": list(range(first, first + count)),
-                       "names": list(group["names"])})
+        settings = {
+            key: list(group[key]) if isinstance(group[key], tuple) else group[key]
+            for key in (*optimizer.defaults, *_EXTRA)
+            if key in group
+        }
+        groups.append(
+            {**settings, "params": list(range(first, first + count)), "names": list(group["names"])}
+        )
         first += count
     return {
         "optimizer": optimizer.kind,
         "param_groups": groups,
-        "state": {str(index): {"name": names[index], **_copied(slots)}
-                  for index, slots in sorted(optimizer.state.items())},
+        "state": {
+            str(index): {"name": names[index], **_copied(slots)}
+            for index, slots in sorted(optimizer.state.items())
+        },
     }
 
 
@@ -42,8 +48,9 @@ def load_state_dict(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     kind = optimizer.kind
     for key in ("optimizer", "param_groups", "state"):
         if not isinstance(state, Mapping) or key not in state:
-            raise refusal(kind, f"a state without {key!r}",
-                          "a dict with optimizer, param_groups and state")
+            raise refusal(
+                kind, f"a state without {key!r}", "a dict with optimizer, param_groups and state"
+            )
     if state["optimizer"] != kind:
         raise refusal(kind, f"the state of {state['optimizer']}", f"the state of {kind}")
     groups = _groups(optimizer, state["param_groups"])
@@ -57,33 +64,48 @@ def load_state_dict(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
 
 def refusal(subject: str, got: str, needs: str) -> CheckpointError:
     """The error about a state that cannot be loaded."""
-    return CheckpointError(subject, got=got, needs=f"{needs}; nothing was loaded",
-                           remedy="Load the state that was saved for this model and optimiser.")
+    return CheckpointError(
+        subject,
+        got=got,
+        needs=f"{needs}; nothing was loaded",
+        remedy="Load the state that was saved for this model and optimiser.",
+    )
 
 
 def _copied(slots: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.copy() if isinstance(value, np.ndarray) else value
-            for name, value in slots.items()}
+    return {
+        name: value.copy() if isinstance(value, np.ndarray) else value
+        for name, value in slots.items()
+    }
 
 
 def _groups(optimizer: Optimizer, saved: Any) -> list[dict[str, Any]]:
     kind, groups = optimizer.kind, []
     if not isinstance(saved, (list, tuple)) or len(saved) != len(optimizer.param_groups):
-        raise refusal(kind, f"{len(saved) if isinstance(saved, (list, tuple)) else 'no'} groups "
-                      "of parameters", f"{len(optimizer.param_groups)}")
+        raise refusal(
+            kind,
+            f"{len(saved) if isinstance(saved, (list, tuple)) else 'no'} groups of parameters",
+            f"{len(optimizer.param_groups)}",
+        )
     for place, (mine, theirs) in enumerate(zip(optimizer.param_groups, saved, strict=True)):
         count = len(theirs.get("params", ())) if isinstance(theirs, Mapping) else 0
         if count != len(mine["params"]):
             raise refusal(kind, f"{count} parameters in group {place}", f"{len(mine['params'])}")
         for mine_name, their_name in zip(mine["names"], theirs.get("names", ()), strict=False):
             if mine_name and their_name and mine_name != their_name:
-                raise refusal(kind, f"the state of parameter {their_name!r} in group {place}",
-                              f"that of {mine_name!r}")
+                raise refusal(
+                    kind,
+                    f"the state of parameter {their_name!r} in group {place}",
+                    f"that of {mine_name!r}",
+                )
         expected = {*optimizer.defaults, "params", "names"}
         different = (expected - {"names"} - set(theirs)) | (set(theirs) - expected - set(_EXTRA))
         if different:
-            raise refusal(kind, f"group {place} with missing or unknown "
-                          f"{', '.join(sorted(different))}", ", ".join(sorted(expected)))
+            raise refusal(
+                kind,
+                f"group {place} with missing or unknown {', '.join(sorted(different))}",
+                ", ".join(sorted(expected)),
+            )
         groups.append(_settings(optimizer, theirs))
     return groups
 
@@ -91,9 +113,11 @@ def _groups(optimizer: Optimizer, saved: Any) -> list[dict[str, Any]]:
 def _settings(optimizer: Optimizer, theirs: Mapping[str, Any]) -> dict[str, Any]:
     try:
         checked = {
-            name: number(optimizer.kind, name, theirs[name], NOT_NEGATIVE) if name == "lr"
+            name: number(optimizer.kind, name, theirs[name], NOT_NEGATIVE)
+            if name == "lr"
             else setting(optimizer.kind, name, theirs[name], optimizer.ranges)
-            for name in optimizer.defaults}
+            for name in optimizer.defaults
+        }
         optimizer.validate(checked)
         for name in _EXTRA:
             if name in theirs:
@@ -103,27 +127,36 @@ def _settings(optimizer: Optimizer, theirs: Mapping[str, Any]) -> dict[str, Any]
     return checked
 
 
-def _slots(optimizer: Optimizer, saved: Any,
-           groups: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+def _slots(
+    optimizer: Optimizer, saved: Any, groups: list[dict[str, Any]]
+) -> dict[int, dict[str, Any]]:
     kind, found = optimizer.kind, {}
     if not isinstance(saved, Mapping):
         raise refusal(kind, "a state that is not a dict", "slots by index")
     pairs = list(optimizer.parameters())
-    of_group = [place for place, group in enumerate(optimizer.param_groups)
-                for _ in group["params"]]
+    of_group = [
+        place for place, group in enumerate(optimizer.param_groups) for _ in group["params"]
+    ]
     for key, theirs in saved.items():
         index = int(key) if str(key).isdecimal() else -1
         if not 0 <= index < len(pairs) or not isinstance(theirs, Mapping):
             raise refusal(kind, f"slots of a parameter {key!r}", f"indices below {len(pairs)}")
         name, parameter = pairs[index]
         who = title(index, name)
-        fresh = {"step": 0, **optimizer.initial(parameter._value,
-                                                SimpleNamespace(**groups[of_group[index]]))}
+        fresh = {
+            "step": 0,
+            **optimizer.initial(parameter._value, SimpleNamespace(**groups[of_group[index]])),
+        }
         if set(theirs) - {"name"} != set(fresh):
-            raise refusal(kind, f"slots {', '.join(sorted(set(theirs) - {'name'}))} of {who}",
-                          f"{', '.join(sorted(fresh))}")
-        found[index] = {slot: _slot(kind, f"{slot} of {who}", theirs[slot], example)
-                        for slot, example in fresh.items()}
+            raise refusal(
+                kind,
+                f"slots {', '.join(sorted(set(theirs) - {'name'}))} of {who}",
+                f"{', '.join(sorted(fresh))}",
+            )
+        found[index] = {
+            slot: _slot(kind, f"{slot} of {who}", theirs[slot], example)
+            for slot, example in fresh.items()
+        }
     return found
 
 
@@ -135,8 +168,11 @@ def _slot(kind: str, who: str, value: Any, example: Any) -> Any:
         return int(whole)
     array = np.asarray(value)
     if array.shape != example.shape or array.dtype != example.dtype:
-        raise refusal(kind, f"{who} of shape {array.shape} and type {array.dtype}",
-                      f"shape {example.shape} and type {example.dtype}")
+        raise refusal(
+            kind,
+            f"{who} of shape {array.shape} and type {array.dtype}",
+            f"shape {example.shape} and type {example.dtype}",
+        )
     if not np.all(np.isfinite(array)):
         raise refusal(kind, f"{who} with numbers that are not finite", "finite numbers")
     return np.array(array, order="C")

@@ -19,8 +19,17 @@ from backlight.optim.rate import LambdaLR, Schedule
 from backlight.shapes import whole
 
 __all__ = [
-    "ConstantLR", "CosineAnnealingLR", "ExponentialLR", "InverseTimeLR", "LambdaLR",
-    "LinearWarmup", "OneCycleLR", "ReduceLROnPlateau", "Schedule", "StepLR", "from_name",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "InverseTimeLR",
+    "LambdaLR",
+    "LinearWarmup",
+    "OneCycleLR",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "StepLR",
+    "from_name",
     "schedules",
 ]
 
@@ -30,8 +39,14 @@ def schedules() -> dict[str, type[Schedule]]:
     return {one.label: one for one in Schedule.__subclasses__() if one.label}
 
 
-def from_name(name: str, *, lr: Optimizer | float, total_steps: int | None = None,
-              warmup: int = 0, **settings: Any) -> Schedule:
+def from_name(
+    name: str,
+    *,
+    lr: Optimizer | float,
+    total_steps: int | None = None,
+    warmup: int = 0,
+    **settings: Any,
+) -> Schedule:
     """The schedule of this name for a run, with a warm-up if one is asked for.
 
     Parameters
@@ -60,18 +75,28 @@ def from_name(name: str, *, lr: Optimizer | float, total_steps: int | None = Non
     """
     table = schedules()
     if name not in table:
-        raise ArgumentError("the schedule", got=f"the name {name!r}",
-                            needs="the name of a schedule", remedy=nearest(name, table))
+        raise ArgumentError(
+            "the schedule",
+            got=f"the name {name!r}",
+            needs="the name of a schedule",
+            remedy=nearest(name, table),
+        )
     subject = f"schedule {name}"
     warmup = whole(subject, "warmup", warmup, 0)
     if total_steps is None:
-        raise ArgumentError(subject, got="no number of steps", needs="the length of the run",
-                            remedy="Say for how many epochs or steps to train.")
+        raise ArgumentError(
+            subject,
+            got="no number of steps",
+            needs="the length of the run",
+            remedy="Say for how many epochs or steps to train.",
+        )
     total_steps = whole(subject, "total_steps", total_steps, 1)
     if warmup >= total_steps:
         raise ArgumentError(
-            subject, got=f"a warm-up of {warmup} steps in a run of {total_steps}",
+            subject,
+            got=f"a warm-up of {warmup} steps in a run of {total_steps}",
             needs="a warm-up that is shorter than the run",
-            remedy=f"Use a warm-up of {total_steps - 1} steps at most, or train for longer.")
+            remedy=f"Use a warm-up of {total_steps - 1} steps at most, or train for longer.",
+        )
     made = table[name].for_run(lr, total_steps - warmup, **settings)
     return LinearWarmup(lr, warmup, after=made) if warmup else made

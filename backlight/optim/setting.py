@@ -63,8 +63,9 @@ def number(subject: str, name: str, value: Any, allowed: Range) -> float:
         remedy = f"Choose another {name}."
         if callable(value):
             remedy = "Give a number here, and the function to optim.LambdaLR(optimizer, function)."
-        raise ArgumentError(subject, got=f"{name}={value!r}", needs=f"{name} as {allowed.needs}",
-                            remedy=remedy)
+        raise ArgumentError(
+            subject, got=f"{name}={value!r}", needs=f"{name} as {allowed.needs}", remedy=remedy
+        )
     return float(value)
 
 
@@ -72,13 +73,21 @@ def setting(subject: str, name: str, value: Any, ranges: Mapping[str, Range] = R
     """The value of the setting `name` in the form that rules compute with, once it is allowed."""
     if name in SWITCHES:
         if not isinstance(value, bool):
-            raise ArgumentError(subject, got=f"{name}={value!r}", needs=f"{name} as True or False",
-                                remedy=f"Pass {name}=True or {name}=False.")
+            raise ArgumentError(
+                subject,
+                got=f"{name}={value!r}",
+                needs=f"{name} as True or False",
+                remedy=f"Pass {name}=True or {name}=False.",
+            )
         return value
     if name == "betas":
         if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise ArgumentError(subject, got=f"betas={value!r}", needs="two numbers in [0, 1)",
-                                remedy="Pass betas=(0.9, 0.999).")
+            raise ArgumentError(
+                subject,
+                got=f"betas={value!r}",
+                needs="two numbers in [0, 1)",
+                remedy="Pass betas=(0.9, 0.999).",
+            )
         return tuple(number(subject, f"betas[{i}]", beta, DECAY) for i, beta in enumerate(value))
     return number(subject, name, value, ranges[name]) if name in ranges else value
 
@@ -96,10 +105,18 @@ def known(subject: str, given: Mapping[str, Any], names: Iterable[str]) -> dict[
     for name, value in given.items():
         spelled = ALIASES.get(name, name) if name not in names else name
         if spelled not in names:
-            raise ArgumentError(subject, got=f"the unknown option {name!r}",
-                                needs="options that it has", remedy=nearest(name, names))
+            raise ArgumentError(
+                subject,
+                got=f"the unknown option {name!r}",
+                needs="options that it has",
+                remedy=nearest(name, names),
+            )
         if spelled in found:
-            raise ArgumentError(subject, got=f"{spelled} twice, once as {name!r}",
-                                needs="each option once", remedy="Leave one of them out.")
+            raise ArgumentError(
+                subject,
+                got=f"{spelled} twice, once as {name!r}",
+                needs="each option once",
+                remedy="Leave one of them out.",
+            )
         found[spelled] = value
     return found

@@ -48,8 +48,16 @@ class Checkpoint:
 
 # ── saving ─────────────────────────────────────────────────────────────────────────────────────
 
-def save(folder: Path, step: int, arrays: Mapping[str, Array], state: Mapping[str, Any], *,
-         score: float | None = None, keep: int = 2) -> Path:
+
+def save(
+    folder: Path,
+    step: int,
+    arrays: Mapping[str, Array],
+    state: Mapping[str, Any],
+    *,
+    score: float | None = None,
+    keep: int = 2,
+) -> Path:
     """Write a checkpoint and remove those no longer needed.
 
     Parameters
@@ -75,8 +83,10 @@ def save(folder: Path, step: int, arrays: Mapping[str, Array], state: Mapping[st
     CheckpointError
         If it cannot be written; the earlier ones are untouched.
     """
-    contents = {_TENSORS: weights.to_bytes(arrays),
-                _STATE: strict_json.dumps(state, exact=True).encode()}
+    contents = {
+        _TENSORS: weights.to_bytes(arrays),
+        _STATE: strict_json.dumps(state, exact=True).encode(),
+    }
     room = sum(map(len, contents.values()))
     target = folder / f"step-{step:06d}"
     temporary = durable.temporary_name(target)
@@ -95,15 +105,20 @@ def save(folder: Path, step: int, arrays: Mapping[str, Array], state: Mapping[st
     except OSError as problem:
         durable.remove(temporary)
         raise CheckpointError(
-            str(target), got=f"the error “{problem.strerror or problem}”",
+            str(target),
+            got=f"the error “{problem.strerror or problem}”",
             needs=f"room for {room:,} bytes in a folder that can be written",
             remedy="Free some space or choose another --out; earlier checkpoints are whole.",
         ) from problem
     except CheckpointError as problem:
         durable.remove(temporary)
         raise CheckpointError(
-            problem.subject, got=problem.got, needs=f"{problem.needs} ({room:,} bytes in all)",
-            remedy=problem.remedy, source=problem.source) from problem
+            problem.subject,
+            got=problem.got,
+            needs=f"{problem.needs} ({room:,} bytes in all)",
+            remedy=problem.remedy,
+            source=problem.source,
+        ) from problem
     _prune(folder, keep)
     durable.sweep(folder)
     return target
@@ -125,10 +140,17 @@ def _unused(folder: Path, step: int) -> Path:
 
 
 def _fill(folder: Path, contents: Mapping[str, bytes], step: int, score: float | None) -> None:
-    files = {name: {"sha256": durable.write_new(folder / name, content), "bytes": len(content)}
-             for name, content in contents.items()}
-    manifest = {"format": FORMAT, "made_by": backlight.__version__, "step": step, "score": score,
-                "files": files}
+    files = {
+        name: {"sha256": durable.write_new(folder / name, content), "bytes": len(content)}
+        for name, content in contents.items()
+    }
+    manifest = {
+        "format": FORMAT,
+        "made_by": backlight.__version__,
+        "step": step,
+        "score": score,
+        "files": files,
+    }
     durable.write_new(folder / _MANIFEST, seal(manifest))
     durable.flush_folder(folder)
 
@@ -149,7 +171,7 @@ def _prune(folder: Path, keep: int) -> None:
         except (CheckpointError, OSError):
             continue  # damaged: left for a person to look at, and not counted
     latest_of_step = {_step(path): path for path in scores}
-    kept = set(list(latest_of_step.values())[-max(1, keep):])
+    kept = set(list(latest_of_step.values())[-max(1, keep) :])
     scored = {path: score for path, score in scores.items() if score is not None}
     if scored:
         kept.add(max(scored, key=scored.__getitem__))  # the first of equals
@@ -164,6 +186,7 @@ def _prune(folder: Path, keep: int) -> None:
 
 
 # ── loading ────────────────────────────────────────────────────────────────────────────────────
+
 
 def load(path: Path) -> Checkpoint:
     """The checkpoint in this folder, after every check.
@@ -181,8 +204,11 @@ def load(path: Path) -> Checkpoint:
         weights.check_room(expected["bytes"], str(path / name))
         contents[name] = _read(path / name, expected["bytes"], expected["bytes"])
         if hashlib.sha256(contents[name]).hexdigest() != expected["sha256"]:
-            raise _damaged(path, f"{name} with another SHA-256 than its manifest says "
-                           f"({str(expected['sha256'])[:12]}…)")
+            raise _damaged(
+                path,
+                f"{name} with another SHA-256 than its manifest says "
+                f"({str(expected['sha256'])[:12]}…)",
+            )
     state = strict_json.loads(contents[_STATE], str(path / _STATE), exact=True)
     if not isinstance(state, dict):
         raise _damaged(path, "a state that is not a table")
@@ -216,9 +242,12 @@ def latest(folder: Path, *, strict: bool = False) -> Checkpoint:
             _warn(path, problem)
     told = f"; damaged: {'; '.join(problems)}" if problems else ""
     raise CheckpointError(
-        str(folder), got=f"no whole checkpoint{told}", needs="at least one",
+        str(folder),
+        got=f"no whole checkpoint{told}",
+        needs="at least one",
         remedy="Start the run again with `backlight train` and another --out; "
-        "config.toml in the run's folder has its settings, for --config.")
+        "config.toml in the run's folder has its settings, for --config.",
+    )
 
 
 def best(folder: Path) -> Checkpoint:
@@ -249,14 +278,20 @@ def best(folder: Path) -> Checkpoint:
 def found(folder: Path) -> list[Path]:
     """The checkpoint folders, oldest first; temporaries of dead runs are not among them."""
     try:
-        paths = [path for path in folder.iterdir()
-                 if _NAME.match(path.name) and path.is_dir() and not path.is_symlink()]
+        paths = [
+            path
+            for path in folder.iterdir()
+            if _NAME.match(path.name) and path.is_dir() and not path.is_symlink()
+        ]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as problem:
-        raise CheckpointError(str(folder), got=f"the error “{problem.strerror or problem}”",
-                              needs="a folder that can be read",
-                              remedy="Check its permissions.") from None
+        raise CheckpointError(
+            str(folder),
+            got=f"the error “{problem.strerror or problem}”",
+            needs="a folder that can be read",
+            remedy="Check its permissions.",
+        ) from None
     return sorted(paths, key=lambda path: (_step(path), _revision(path)))
 
 
@@ -272,6 +307,7 @@ def _revision(path: Path) -> int:
 
 # ── the manifest and the files ─────────────────────────────────────────────────────────────────
 
+
 def _manifest(path: Path) -> dict[str, Any]:
     """The manifest of a checkpoint, every entry checked."""
     if not path.is_dir():
@@ -279,20 +315,29 @@ def _manifest(path: Path) -> dict[str, Any]:
             with path.open("rb") as stream:
                 weights.refuse_foreign(stream.read(16), str(path))
         got = "a file" if path.is_file() else "no such folder" if not path.exists() else "no folder"
-        raise CheckpointError(str(path), got=got, needs="a checkpoint's folder",
-                              remedy="Give the folder of a run, or step-… in its checkpoints/.")
+        raise CheckpointError(
+            str(path),
+            got=got,
+            needs="a checkpoint's folder",
+            remedy="Give the folder of a run, or step-… in its checkpoints/.",
+        )
     content = _read(path / _MANIFEST, _LARGEST_MANIFEST)
     manifest = strict_json.loads(content, str(path / _MANIFEST))
     if not isinstance(manifest, dict):
         raise _damaged(path, "a manifest that is not a table")
     if type(manifest.get("format")) is int and manifest["format"] > FORMAT:
         raise CheckpointError(
-            str(path), got=f"format {manifest['format']}, made by Backlight "
+            str(path),
+            got=f"format {manifest['format']}, made by Backlight "
             f"{str(manifest.get('made_by', 'of a later version'))[:40]}",
             needs=f"format {FORMAT}, for this is Backlight {backlight.__version__}",
-            remedy="Upgrade Backlight to read it.")
-    wrong = [name for name, sound in _ENTRIES.items()
-             if name not in manifest or not sound(manifest[name])]
+            remedy="Upgrade Backlight to read it.",
+        )
+    wrong = [
+        name
+        for name, sound in _ENTRIES.items()
+        if name not in manifest or not sound(manifest[name])
+    ]
     wrong += [str(name)[:80] for name in manifest if name not in _ENTRIES]
     if wrong:
         raise _damaged(path, f"a manifest whose {', '.join(wrong[:5])} is not as written")
@@ -305,10 +350,18 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _sound_files(files: Any) -> bool:
     """Just the two files of a checkpoint, which keeps every path inside its folder."""
-    return (isinstance(files, dict) and set(files) == set(_FILES)
-            and all(isinstance(entry, dict) and set(entry) == {"sha256", "bytes"}
-                    and type(entry["bytes"]) is int and entry["bytes"] >= 0
-                    and isinstance(entry["sha256"], str) for entry in files.values()))
+    return (
+        isinstance(files, dict)
+        and set(files) == set(_FILES)
+        and all(
+            isinstance(entry, dict)
+            and set(entry) == {"sha256", "bytes"}
+            and type(entry["bytes"]) is int
+            and entry["bytes"] >= 0
+            and isinstance(entry["sha256"], str)
+            for entry in files.values()
+        )
+    )
 
 
 _ENTRIES: dict[str, Callable[[Any], bool]] = {
@@ -335,8 +388,9 @@ def _look_at_size(file: Path, expected: int) -> None:
     except OSError as problem:
         raise _damaged(file.parent, f"{file.name} unreadable ({problem.strerror})") from None
     if size != expected:
-        raise _damaged(file.parent, f"{file.name} of {size:,} bytes, where its manifest "
-                       f"says {expected:,}")
+        raise _damaged(
+            file.parent, f"{file.name} of {size:,} bytes, where its manifest says {expected:,}"
+        )
 
 
 def _read(file: Path, most: int, exactly: int | None = None) -> bytes:
@@ -348,10 +402,16 @@ def _read(file: Path, most: int, exactly: int | None = None) -> bytes:
 
 
 def _damaged(path: Path, got: str) -> CheckpointError:
-    return CheckpointError(str(path), got=got, needs="the files as they were written",
-                           remedy="Use an earlier checkpoint.")
+    return CheckpointError(
+        str(path),
+        got=got,
+        needs="the files as they were written",
+        remedy="Use an earlier checkpoint.",
+    )
 
 
 def _warn(path: Path, problem: CheckpointError) -> None:
-    warnings.warn(CheckpointWarning(
-        f"{path} is damaged ({problem.got}); an earlier checkpoint is used."), stacklevel=3)
+    warnings.warn(
+        CheckpointWarning(f"{path} is damaged ({problem.got}); an earlier checkpoint is used."),
+        stacklevel=3,
+    )

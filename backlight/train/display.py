@@ -57,11 +57,15 @@ class Display:
             test, count = outcome.test, len(looks(self.run))
             wrong = int((test.predicted != test.labels).sum())
             look = "first look" if count == 1 else f"look {count}"
-            lines.append(f"test ({look}, recorded): {test.accuracy:.1%} "
-                         f"± {test.standard_error:.1%}   {wrong} of {len(test.labels)} wrong")
+            lines.append(
+                f"test ({look}, recorded): {test.accuracy:.1%} "
+                f"± {test.standard_error:.1%}   {wrong} of {len(test.labels)} wrong"
+            )
         if outcome.stopped == "interrupted":
-            lines.append(f"stopped at step {outcome.step} and saved; "
-                         f"go on with: backlight train --resume {shlex.quote(place)}")
+            lines.append(
+                f"stopped at step {outcome.step} and saved; "
+                f"go on with: backlight train --resume {shlex.quote(place)}"
+            )
         lines.append(f"wrote {place}/  ({', '.join(self._written())})")
         sys.stdout.write("\n".join(lines) + "\n")
 
@@ -107,11 +111,17 @@ class JsonLines(Display):
 
     def close(self, outcome: Outcome) -> None:
         """Write the last line."""
-        self._write({
-            "event": "closed", "run": str(self.run.path), "step": outcome.step,
-            "epoch": outcome.epoch, "stopped": outcome.stopped,
-            "best_validation_accuracy": outcome.best_validation_accuracy,
-            "test_accuracy": None if outcome.test is None else outcome.test.accuracy})
+        self._write(
+            {
+                "event": "closed",
+                "run": str(self.run.path),
+                "step": outcome.step,
+                "epoch": outcome.epoch,
+                "stopped": outcome.stopped,
+                "best_validation_accuracy": outcome.best_validation_accuracy,
+                "test_accuracy": None if outcome.test is None else outcome.test.accuracy,
+            }
+        )
 
     def _write(self, record: dict[str, Any]) -> None:
         sys.stdout.write(strict_json.dumps(record) + "\n")
@@ -129,12 +139,19 @@ class Live(Display):
         self.steps = self.epochs * parts.steps_per_epoch
         self.progress = Progress(
             TextColumn("epoch {task.fields[epoch]:>3}/{task.fields[epochs]}"),
-            BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("loss {task.fields[loss]}"), TextColumn("{task.fields[rate]} images/s"),
-            TimeRemainingColumn(compact=True), TextColumn("left"),
-            console=console, refresh_per_second=_REFRESH, transient=True)
-        self.task = self.progress.add_task("", total=self.steps, epoch=1, epochs=self.epochs,
-                                           loss="–", rate="–")
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("loss {task.fields[loss]}"),
+            TextColumn("{task.fields[rate]} images/s"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=console,
+            refresh_per_second=_REFRESH,
+            transient=True,
+        )
+        self.task = self.progress.add_task(
+            "", total=self.steps, epoch=1, epochs=self.epochs, loss="–", rate="–"
+        )
         self._first: tuple[int, float] | None = None
 
     def __enter__(self) -> Display:
@@ -152,13 +169,19 @@ class Live(Display):
                 # A resumed run begins in the middle: the time left counts from there.
                 self._first = step, time.monotonic()
                 self.progress.reset(self.task, completed=step - 1)
-            self.progress.update(self.task, completed=step, epoch=record["epoch"],
-                                 loss=f"{record['loss']:.4f}", rate=self._rate(step))
+            self.progress.update(
+                self.task,
+                completed=step,
+                epoch=record["epoch"],
+                loss=f"{record['loss']:.4f}",
+                rate=self._rate(step),
+            )
         elif event == "start":
             self.console.print(headline(record, self.parts), markup=False)
         elif event == "epoch":
             self.console.print(
-                epoch_line(record, self.epochs, time.monotonic() - self.began), markup=False)
+                epoch_line(record, self.epochs, time.monotonic() - self.began), markup=False
+            )
 
     def _rate(self, step: int) -> str:
         """Images per second since the first step that was shown."""
@@ -176,8 +199,9 @@ def shown(text: str) -> str:
     >>> len("a" + chr(27)), len(shown("a" + chr(27)))
     (2, 5)
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
-                   for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
 
 
 def headline(record: dict[str, Any], parts: Parts) -> str:
@@ -191,13 +215,16 @@ def headline(record: dict[str, Any], parts: Parts) -> str:
         f"{sizes['test']:,} test · seed {settings.seed}\n"
         f"{settings.model} · {record['parameters']:,} parameters · {settings.optimizer} "
         f"lr {settings.lr:g} {settings.schedule} · batch {settings.batch_size}\n"
-        f"loss before learning {loss:.4f} (all classes alike: {chance:.4f}) {close}")
+        f"loss before learning {loss:.4f} (all classes alike: {chance:.4f}) {close}"
+    )
 
 
 def epoch_line(record: dict[str, Any], epochs: int, seconds: float) -> str:
     """Losses and accuracies of one epoch on a line."""
     width = len(str(epochs))
-    return (f"epoch {record['epoch']:>{width}}/{epochs}  "
-            f"train loss {record['train_loss']:.4f} · {record['train_accuracy']:.1%}   "
-            f"validation loss {record['validation_loss']:.4f} · "
-            f"{record['validation_accuracy']:.1%}   {seconds:.1f} s")
+    return (
+        f"epoch {record['epoch']:>{width}}/{epochs}  "
+        f"train loss {record['train_loss']:.4f} · {record['train_accuracy']:.1%}   "
+        f"validation loss {record['validation_loss']:.4f} · "
+        f"{record['validation_accuracy']:.1%}   {seconds:.1f} s"
+    )

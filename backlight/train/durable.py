@@ -54,16 +54,19 @@ def write_new(path: Path, content: bytes) -> str:
         if made:
             remove(path)
         raise CheckpointError(
-            str(path), got=f"the error “{problem.strerror or problem}” while writing "
-            f"{len(content):,} bytes", needs="a disk with room that can be written",
+            str(path),
+            got=f"the error “{problem.strerror or problem}” while writing {len(content):,} bytes",
+            needs="a disk with room that can be written",
             remedy="Free some space or choose another --out; what was saved before is whole.",
         ) from problem
     if found != wanted:
         remove(path)
         raise CheckpointError(
-            str(path), got="other bytes back than were written",
+            str(path),
+            got="other bytes back than were written",
             needs="a disk that keeps what it is given",
-            remedy="Check the disk; what was saved before is whole.")
+            remedy="Check the disk; what was saved before is whole.",
+        )
     return wanted
 
 
@@ -100,8 +103,10 @@ def replace(path: Path, content: bytes) -> None:
     except OSError as problem:
         remove(temporary)
         raise CheckpointError(
-            str(path), got=f"the error “{problem.strerror or problem}” while renaming",
-            needs="a folder that can be written", remedy="Check its permissions and its disk.",
+            str(path),
+            got=f"the error “{problem.strerror or problem}” while renaming",
+            needs="a folder that can be written",
+            remedy="Check its permissions and its disk.",
         ) from problem
 
 
@@ -115,7 +120,8 @@ def append(path: Path, line: bytes) -> None:
     """
     try:
         descriptor = os.open(
-            path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINKS | _NO_WAITING, 0o644)
+            path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINKS | _NO_WAITING, 0o644
+        )
         try:
             _must_be_file(descriptor)
             end = _end_of_lines(descriptor)
@@ -129,9 +135,12 @@ def append(path: Path, line: bytes) -> None:
             os.close(descriptor)
     except OSError as problem:
         raise CheckpointError(
-            str(path), got=f"the error “{problem.strerror or problem}” while writing a line of "
-            f"{len(line):,} bytes", needs="a file on a disk with room",
-            remedy="Free some space; then go on with --resume.") from problem
+            str(path),
+            got=f"the error “{problem.strerror or problem}” while writing a line of "
+            f"{len(line):,} bytes",
+            needs="a file on a disk with room",
+            remedy="Free some space; then go on with --resume.",
+        ) from problem
 
 
 def flush(path: Path) -> None:
@@ -152,8 +161,10 @@ def flush(path: Path) -> None:
         return
     except OSError as problem:
         raise CheckpointError(
-            str(path), got=f"the error “{problem.strerror or problem}” while flushing it",
-            needs="a disk that can be written", remedy="Check the disk; then go on with --resume.",
+            str(path),
+            got=f"the error “{problem.strerror or problem}” while flushing it",
+            needs="a disk that can be written",
+            remedy="Check the disk; then go on with --resume.",
         ) from problem
 
 

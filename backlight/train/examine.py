@@ -31,8 +31,15 @@ _FEATURES = 8
 _LONGEST_MATRIX = 256
 
 
-def examine(run: Run, module: Any, evaluation: Evaluation, examples: Examples,
-            classes: Sequence[str], split_name: str, probabilistic: bool) -> Path:
+def examine(
+    run: Run,
+    module: Any,
+    evaluation: Evaluation,
+    examples: Examples,
+    classes: Sequence[str],
+    split_name: str,
+    probabilistic: bool,
+) -> Path:
     """Write evaluation.json: confusions, right and wrong predictions, first-layer weights.
 
     Parameters
@@ -71,20 +78,27 @@ def examine(run: Run, module: Any, evaluation: Evaluation, examples: Examples,
     picked_right, picked_wrong = _choose(values, evaluation.labels, answered, sound)
     name, weights = first_weights(module)
     found = Examined(
-        split=split_name, probabilistic=probabilistic, classes=[str(one) for one in classes],
-        confusion=evaluation.confusion().tolist(), unanswered=int((answered < 0).sum()),
+        split=split_name,
+        probabilistic=probabilistic,
+        classes=[str(one) for one in classes],
+        confusion=evaluation.confusion().tolist(),
+        unanswered=int((answered < 0).sum()),
         right=[_prediction(k, values, evaluation, examples, extent) for k in picked_right],
         wrong=[_prediction(k, values, evaluation, examples, extent) for k in picked_wrong],
-        weights=_weight_pictures(weights, examples.shape, len(classes), module), weights_of=name,
-        weights_shape=list(weights.shape), weights_total=len(weights),
-        weights_channels=_channels(weights, examples.shape))
+        weights=_weight_pictures(weights, examples.shape, len(classes), module),
+        weights_of=name,
+        weights_shape=list(weights.shape),
+        weights_total=len(weights),
+        weights_channels=_channels(weights, examples.shape),
+    )
     path = run.path / FILE
     durable.replace(path, (strict_json.dumps(found.as_json()) + "\n").encode())
     return path
 
 
-def _choose(values: Array, labels: Array, answered: Array, sound: Array) -> tuple[
-        list[int], list[int]]:
+def _choose(
+    values: Array, labels: Array, answered: Array, sound: Array
+) -> tuple[list[int], list[int]]:
     """Right answers taken from the classes in turn; errors with the surest first."""
     places = np.arange(len(labels))
     wrong = places[sound & (answered != labels)]
@@ -100,18 +114,27 @@ def _choose(values: Array, labels: Array, answered: Array, sound: Array) -> tupl
     return right[:MOST_RIGHT].tolist(), wrong[:MOST_WRONG].tolist()
 
 
-def _prediction(place: int, values: Array, evaluation: Evaluation, examples: Examples,
-                extent: tuple[float, float]) -> Prediction:
+def _prediction(
+    place: int,
+    values: Array,
+    evaluation: Evaluation,
+    examples: Examples,
+    extent: tuple[float, float],
+) -> Prediction:
     row = values[place]
     label = int(evaluation.labels[place])
     best = np.argsort(-row, kind="stable")[:_TOP]
     example = examples.inputs[place]
     is_image = example.ndim == 3
     return Prediction(
-        index=place, label=label, predicted=int(evaluation.predicted[place]),
+        index=place,
+        label=label,
+        predicted=int(evaluation.predicted[place]),
         image=example_picture(example, extent) if is_image else "",
-        top=[(int(k), float(row[k])) for k in best], label_value=float(row[label]),
-        features=[] if is_image else [float(one) for one in example.ravel()[:_FEATURES]])
+        top=[(int(k), float(row[k])) for k in best],
+        label_value=float(row[label]),
+        features=[] if is_image else [float(one) for one in example.ravel()[:_FEATURES]],
+    )
 
 
 def first_weights(module: Any) -> tuple[str, Array]:
@@ -126,8 +149,9 @@ def first_weights(module: Any) -> tuple[str, Array]:
     return "", np.zeros((0, 0))
 
 
-def _weight_pictures(weights: Array, shape: tuple[int, ...], classes: int, module: Any) -> list[
-        Weight]:
+def _weight_pictures(
+    weights: Array, shape: tuple[int, ...], classes: int, module: Any
+) -> list[Weight]:
     if not weights.size:
         return []
     linear = sum(np.asarray(p._value).ndim > 1 for _, p in module.named_parameters()) == 1
@@ -140,8 +164,10 @@ def _weight_pictures(weights: Array, shape: tuple[int, ...], classes: int, modul
     elif weights.shape[1] == 2 or weights.shape[1] > 3:
         weights = weights.mean(axis=1, keepdims=True)
     most = MOST_WEIGHTS if math.prod(weights.shape[2:]) <= _LARGE_PICTURE else _FEWER_WEIGHTS
-    return [Weight(weight_picture(one), _norm(one), k if labelled else None)
-            for k, one in enumerate(weights[:most])]
+    return [
+        Weight(weight_picture(one), _norm(one), k if labelled else None)
+        for k, one in enumerate(weights[:most])
+    ]
 
 
 def _channels(weights: Array, shape: tuple[int, ...]) -> int:

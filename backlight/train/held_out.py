@@ -41,7 +41,11 @@ def record_look(run: Run, step: int, accuracy: float, why: str) -> int:
     before = len(looks(run))
     run.log(_LEDGER, {"look": before + 1, "step": step, "accuracy": accuracy, "why": why})
     if before:
-        warnings.warn(SecondLookWarning(
-            f"the test split of {run.path} has now been looked at {before + 1} times; "
-            "choose between models by their validation accuracy"), stacklevel=2)
+        warnings.warn(
+            SecondLookWarning(
+                f"the test split of {run.path} has now been looked at {before + 1} times; "
+                "choose between models by their validation accuracy"
+            ),
+            stacklevel=2,
+        )
     return before + 1

@@ -14,19 +14,16 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from backlight.engine import random
 from backlight.engine.nonfinite import first_nonfinite
 from backlight.engine.tensor import Tensor
 from backlight.errors import CheckpointError, NonFiniteError
 from backlight.optim import clip_grad_norm_
-from backlight.train import checkpoint, observe
+from backlight.train import checkpoint, observe, snapshot
 from backlight.train.held_out import looks, record_look
 from backlight.train.interrupt import Interrupt
 from backlight.train.metrics import Evaluation, evaluate
 from backlight.train.pipeline import Parts
 from backlight.train.run import Run
-from backlight.train.state import join, separate
-from backlight.train.weights import nonfinite
 
 OBSERVED_AN_EPOCH = 4
 """How often an epoch gradient norms and update ratios are written down."""
@@ -109,8 +106,14 @@ class Trainer:
                     self._epoch(interrupt)
                 except NonFiniteError as problem:
                     # Under the step that failed, so that going back to an earlier one drops it.
-                    self._tell("end", {"step": position.step + 1, "epoch": position.epoch,
-                                       "stopped": str(problem)})
+                    self._tell(
+                        "end",
+                        {
+                            "step": position.step + 1,
+                            "epoch": position.epoch,
+                            "stopped": str(problem),
+                        },
+                    )
                     raise
                 if interrupt.requested:
                     if position.saved_step != position.step:
@@ -142,8 +145,9 @@ class Trainer:
         value = float(loss.item())
         if not np.isfinite(value):
             born = first_nonfinite(loss)
-            raise self._stopped(f"a loss of {value}", "a finite loss",
-                                f"It began here: {born}" if born else "")
+            raise self._stopped(
+                f"a loss of {value}", "a finite loss", f"It began here: {born}" if born else ""
+            )
         optimizer.zero_grad()
         loss.backward()
 
@@ -156,8 +160,9 @@ class Trainer:
                 clip_grad_norm_(module.parameters(), parts.settings.clip)
             optimizer.step()
         except NonFiniteError as problem:
-            raise self._stopped(f"{problem.got} ({problem.subject})", problem.needs,
-                                problem.source) from problem
+            raise self._stopped(
+                f"{problem.got} ({problem.subject})", problem.needs, problem.source
+            ) from problem
         parts.schedule.step()
         if parts.average is not None:
             parts.average.update()
@@ -168,8 +173,14 @@ class Trainer:
         position.seen += len(labels)
         self._tell("step", {"loss": value, "lr": rate, "epoch": position.epoch + 1})
         if updates is not None:
-            self._tell("layers", {"epoch": position.epoch + 1, "gradient_norm": norms,
-                                  "update_ratio": updates.ratios(module)})
+            self._tell(
+                "layers",
+                {
+                    "epoch": position.epoch + 1,
+                    "gradient_norm": norms,
+                    "update_ratio": updates.ratios(module),
+                },
+            )
 
     def _validate(self, seconds: float, seen: int) -> None:
         """Close the epoch: validate, write down, and save now and then."""
@@ -180,17 +191,33 @@ class Trainer:
             position.best_accuracy = validation.accuracy
             position.best_step, position.best_epoch = position.step, position.epoch
         first = next(iter(self._first_batch()))
-        self._tell("activations", {"epoch": position.epoch, "layers": observe.activations(
-            parts.model.module, first[:WATCHED_EXAMPLES])})
-        self.run.log("timings", {
-            "step": position.step, "epoch": position.epoch, "seconds": seconds,
-            "images_per_second": seen / max(seconds, 1e-9)})
-        self._tell("epoch", {
-            "epoch": position.epoch, "lr": float(parts.optimizer.param_groups[0]["lr"]),
-            "train_loss": position.loss_sum / max(position.seen, 1),
-            "train_accuracy": position.right / max(position.seen, 1),
-            "validation_loss": validation.loss, "validation_accuracy": validation.accuracy,
-        })
+        self._tell(
+            "activations",
+            {
+                "epoch": position.epoch,
+                "layers": observe.activations(parts.model.module, first[:WATCHED_EXAMPLES]),
+            },
+        )
+        self.run.log(
+            "timings",
+            {
+                "step": position.step,
+                "epoch": position.epoch,
+                "seconds": seconds,
+                "images_per_second": seen / max(seconds, 1e-9),
+            },
+        )
+        self._tell(
+            "epoch",
+            {
+                "epoch": position.epoch,
+                "lr": float(parts.optimizer.param_groups[0]["lr"]),
+                "train_loss": position.loss_sum / max(position.seen, 1),
+                "train_accuracy": position.right / max(position.seen, 1),
+                "validation_loss": validation.loss,
+                "validation_accuracy": validation.accuracy,
+            },
+        )
         last = position.epoch == parts.settings.epochs
         improved = position.best_step == position.step
         if last or improved or position.epoch % parts.settings.checkpoint_every == 0:
@@ -205,15 +232,24 @@ class Trainer:
         parts = self.parts
         with threadpool_limits(limits=1):
             before = evaluate(parts.model.module, parts.model.loss, parts.validation)
-        self._tell("start", {
-            "data": parts.data.name, "model": parts.settings.model,
-            "classes": list(parts.data.classes), "shape": list(parts.data.train.shape),
-            "sizes": {"train": len(parts.data.train), "validation": parts.validation.length,
-                      "test": parts.test.length},
-            "parameters": sum(p.size for p in parts.model.module.parameters()),
-            "loss_before_learning": before.loss, "loss_at_chance": parts.model.initial_loss,
-            "probabilistic": parts.model.probabilistic,
-        })
+        self._tell(
+            "start",
+            {
+                "data": parts.data.name,
+                "model": parts.settings.model,
+                "classes": list(parts.data.classes),
+                "shape": list(parts.data.train.shape),
+                "sizes": {
+                    "train": len(parts.data.train),
+                    "validation": parts.validation.length,
+                    "test": parts.test.length,
+                },
+                "parameters": sum(p.size for p in parts.model.module.parameters()),
+                "loss_before_learning": before.loss,
+                "loss_at_chance": parts.model.initial_loss,
+                "probabilistic": parts.model.probabilistic,
+            },
+        )
 
     def _finish(self) -> Outcome:
         """Load the best parameters and look at the test split, once."""
@@ -221,18 +257,24 @@ class Trainer:
         if looks(self.run) and position.finished:
             return self._outcome("finished before", 0)
         best = checkpoint.best(self.run.checkpoints)
-        load_parameters(parts.model.module, best.arrays)
-        if parts.average is not None:
-            parts.average.load_state_dict(join(best.state["average"], best.arrays))
+        snapshot.load_best(parts, best)
         with self._averaged():
             test = evaluate(parts.model.module, parts.model.loss, parts.test)
         count = self._look(best.step, test.accuracy)
-        self._tell("end", {
-            "epoch": position.epoch, "best_step": best.step, "best_epoch": position.best_epoch,
-            "best_validation_accuracy": position.best_accuracy, "test_loss": test.loss,
-            "test_accuracy": test.accuracy, "test_standard_error": test.standard_error,
-            "looks": count, "stopped": "",
-        })
+        self._tell(
+            "end",
+            {
+                "epoch": position.epoch,
+                "best_step": best.step,
+                "best_epoch": position.best_epoch,
+                "best_validation_accuracy": position.best_accuracy,
+                "test_loss": test.loss,
+                "test_accuracy": test.accuracy,
+                "test_standard_error": test.standard_error,
+                "looks": count,
+                "stopped": "",
+            },
+        )
         position.finished = True
         outcome = self._outcome("", 0)
         outcome.test = test
@@ -248,42 +290,25 @@ class Trainer:
 
     def _outcome(self, stopped: str, exit_code: int) -> Outcome:
         position = self.position
-        return Outcome(position.step, position.epoch, position.best_accuracy, stopped=stopped,
-                       exit_code=exit_code)
+        return Outcome(
+            position.step,
+            position.epoch,
+            position.best_accuracy,
+            stopped=stopped,
+            exit_code=exit_code,
+        )
 
     # ── saving and resuming ────────────────────────────────────────────────────────────────
 
     def _save(self, score: float | None) -> None:
-        parts, position = self.parts, self.position
-        position.saved_step = position.step
-        arrays = {f"model/{name}": np.asarray(value._value)
-                  for name, value in parts.model.module.state_dict().items()}
-        state: dict[str, Any] = {
-            "position": vars(position), "schedule": parts.schedule.state_dict(),
-            "loader": parts.train.state_dict(), "generator": random.default.state_dict(),
-            "settings": parts.settings.as_dict(), "fingerprint": parts.data.fingerprint,
-            "classes": list(parts.data.classes),
-        }
-        for name, part in self._stateful():
-            taken, state[name] = separate(part.state_dict(), name)
-            arrays |= taken
-        spoiled = nonfinite(arrays)
-        if spoiled:
-            raise NonFiniteError(
-                f"step {position.step}", got=f"NaN or infinity in {', '.join(spoiled[:3])}",
-                needs="finite parameters", remedy="Lower --lr or set --clip 1. The last good "
-                f"checkpoint is in {self.run.checkpoints}.")
+        self.position.saved_step = self.position.step
+        arrays, state = snapshot.take(self.parts, vars(self.position))
         self.run.flush()
-        checkpoint.save(self.run.checkpoints, position.step, arrays, state, score=score)
+        checkpoint.save(self.run.checkpoints, self.position.step, arrays, state, score=score)
 
-    def _stateful(self) -> list[tuple[str, Any]]:
-        """The parts of a run that hold arrays of their own."""
-        parts = self.parts
-        found = [("optimizer", parts.optimizer), ("normalize", parts.normalize)]
-        return [*found, ("average", parts.average)] if parts.average is not None else found
-
-    def resume(self, *, allow_data_change: bool = False, force: bool = False,
-               strict: bool = False) -> None:
+    def resume(
+        self, *, allow_data_change: bool = False, force: bool = False, strict: bool = False
+    ) -> None:
         """Go on from the newest whole checkpoint; from the beginning if none was written yet.
 
         Parameters
@@ -308,40 +333,21 @@ class Trainer:
                 return
             saved = checkpoint.latest(self.run.checkpoints, strict=strict)
             try:
-                self._check_same(saved, allow_data_change)
-                _check_finite(saved, force)
-                self._restore(saved)
+                snapshot.check_same(saved, self.parts, allow_data_change)
+                snapshot.check_finite(saved, force)
+                self.position = Position(**snapshot.put_back(self.parts, saved))
             except (KeyError, TypeError, AttributeError) as problem:
                 raise CheckpointError(
-                    str(saved.path), got=f"a state that lacks or garbles {problem}",
-                    needs="the state that Backlight writes", remedy="Use an earlier checkpoint.",
+                    str(saved.path),
+                    got=f"a state that lacks or garbles {problem}",
+                    needs="the state that Backlight writes",
+                    remedy="Use an earlier checkpoint.",
                 ) from problem
             self.run.rewind(saved.step)
             self.position.finished = any(
                 record.get("event") == "end" and record.get("step") == saved.step
-                for record in self.run.read("metrics"))
-
-    def _restore(self, saved: checkpoint.Checkpoint) -> None:
-        parts, state = self.parts, saved.state
-        load_parameters(parts.model.module, saved.arrays)
-        for name, part in self._stateful():
-            part.load_state_dict(join(state[name], saved.arrays))
-        parts.schedule.load_state_dict(state["schedule"])
-        parts.train.load_state_dict(state["loader"])
-        random.default.load_state_dict(state["generator"])
-        self.position = Position(**state["position"])
-
-    def _check_same(self, saved: checkpoint.Checkpoint, allow_data_change: bool) -> None:
-        state, parts = saved.state, self.parts
-        if state.get("classes") != list(parts.data.classes):
-            raise CheckpointError(f"run {self.run.path}", got="a resume with other classes",
-                                  needs=f"the classes {', '.join(state.get('classes', []))}",
-                                  remedy="Resume with the data set of the run.")
-        if state.get("fingerprint") != parts.data.fingerprint and not allow_data_change:
-            raise CheckpointError(
-                f"run {self.run.path}", got="a resume with data that differ from the run's",
-                needs="the same files, byte for byte",
-                remedy="Restore the data, or accept the change with --allow-data-change.")
+                for record in self.run.read("metrics")
+            )
 
     # ── small things ───────────────────────────────────────────────────────────────────────
 
@@ -371,36 +377,9 @@ class Trainer:
         """The error of a step that cannot be taken."""
         return NonFiniteError(
             f"step {self.position.step + 1} (epoch {self.position.epoch + 1})",
-            got=got, needs=needs, source=source,
+            got=got,
+            needs=needs,
+            source=source,
             remedy=f"Lower --lr (now {self.parts.optimizer.param_groups[0]['lr']:g}) or set "
-            f"--clip 1. The last good checkpoint is in {self.run.checkpoints}.")
-
-
-def _check_finite(saved: checkpoint.Checkpoint, force: bool) -> None:
-    spoiled = nonfinite(saved.arrays)
-    if spoiled and not force:
-        raise CheckpointError(
-            str(saved.path), got=f"NaN or infinity in {', '.join(spoiled[:5])}",
-            needs="finite numbers", remedy="Remove it to go on from the checkpoint before, "
-            "or take it as it is with --force.")
-
-
-def load_parameters(module: Any, arrays: dict[str, Any]) -> None:
-    """Put a checkpoint's parameters and buffers into a model; all or nothing.
-
-    Raises
-    ------
-    CheckpointError
-        If names, shapes or types are not the model's.
-    """
-    prefix = "model/"
-    given = {name[len(prefix):]: Tensor.share(value)
-             for name, value in arrays.items() if name.startswith(prefix)}
-    faults = [f"{name} of type {given[name].dtype}, not {own.dtype}"
-              for name, own in module.state_dict().items()
-              if name in given and given[name].dtype != own.dtype]
-    if faults:
-        raise CheckpointError("checkpoint", got="; ".join(faults[:5]),
-                              needs="the types of the model's parameters",
-                              remedy="Build the model as it was built when it was saved.")
-    module.load_state_dict(given)
+            f"--clip 1. The last good checkpoint is in {self.run.checkpoints}.",
+        )

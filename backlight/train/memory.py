@@ -29,8 +29,10 @@ _GROUPS = Path("/sys/fs/cgroup")
 def available() -> int:
     """Bytes that can still be taken: the machine's, or its container's if those are fewer."""
     free = int(psutil.virtual_memory().available)
-    for most, used in (("memory.max", "memory.current"),
-                       ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
+    for most, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
         with contextlib.suppress(OSError, ValueError):
             limit = int((_GROUPS / most).read_text())
             left = limit - int((_GROUPS / used).read_text()) + _reclaimable()
@@ -48,8 +50,9 @@ def _reclaimable() -> int:
     return 0
 
 
-def needed(model: str, shape: Sequence[int], classes: int, hidden: Sequence[int],
-           batch: int) -> int:
+def needed(
+    model: str, shape: Sequence[int], classes: int, hidden: Sequence[int], batch: int
+) -> int:
     """Bytes for parameters and activations, from a model whose hidden layers are one unit wide.
 
     Parameters
@@ -75,7 +78,7 @@ def needed(model: str, shape: Sequence[int], classes: int, hidden: Sequence[int]
     outline = summary(narrow, (batch, *shape))
     activations = outline.input_bytes + outline.forward_bytes + outline.backward_bytes
     parameters = outline.parameters
-    head = [p.shape for p in narrow.parameters() if len(p.shape) == 2][-len(hidden) - 1:]
+    head = [p.shape for p in narrow.parameters() if len(p.shape) == 2][-len(hidden) - 1 :]
     if len(head) == len(hidden) + 1:  # a linear model has no hidden layer
         widths = [head[0][1], *hidden, classes]
         parameters += sum(a * b for a, b in pairwise(widths))
@@ -83,8 +86,9 @@ def needed(model: str, shape: Sequence[int], classes: int, hidden: Sequence[int]
     return COPIES * FLOAT * parameters + activations
 
 
-def check_memory(model: str, shape: Sequence[int], classes: int, hidden: Sequence[int],
-                 batch: int) -> None:
+def check_memory(
+    model: str, shape: Sequence[int], classes: int, hidden: Sequence[int], batch: int
+) -> None:
     """Refuse what cannot fit.
 
     Raises
@@ -99,9 +103,11 @@ def check_memory(model: str, shape: Sequence[int], classes: int, hidden: Sequenc
         wide = f" with hidden layers of {', '.join(map(str, hidden))} units" if hidden else ""
         size = "×".join(map(str, shape))
         raise UsageError(
-            f"model {model}", got=f"inputs of {size}, batches of {batch:,}{wide}",
+            f"model {model}",
+            got=f"inputs of {size}, batches of {batch:,}{wide}",
             needs=f"about {gibibytes(need)} of memory for that, and {gibibytes(free)} are free",
-            remedy="Use smaller --hidden layers, a smaller --batch-size or smaller images")
+            remedy="Use smaller --hidden layers, a smaller --batch-size or smaller images",
+        )
 
 
 def gibibytes(count: int) -> str:

@@ -25,8 +25,11 @@ SATURATED = 0.99
 
 def parameter_norms(module: Any) -> dict[str, float]:
     """The Euclidean norm of each parameter's gradient."""
-    return {name: float(np.linalg.norm(p.grad._value.astype(np.float64)))
-            for name, p in module.named_parameters() if p.grad is not None}
+    return {
+        name: float(np.linalg.norm(p.grad._value.astype(np.float64)))
+        for name, p in module.named_parameters()
+        if p.grad is not None
+    }
 
 
 class Updates:
@@ -98,14 +101,21 @@ def _describe(role: Role, values: Array) -> dict[str, Any]:
     # Examples along axis 0; whatever is not the unit's own axis is folded into them.
     units = np.moveaxis(values, 1, -1).reshape(-1, values.shape[1]) if values.ndim > 1 else values
     record = {
-        "counts": counts.tolist(), "low": float(edges[0]), "high": float(edges[-1]),
-        "mean": float(flat.mean()), "std": float(flat.std()), "units": int(units.shape[-1]),
-        "zero": float((flat == 0).mean()), "dead": None, "saturated": None,
+        "counts": counts.tolist(),
+        "low": float(edges[0]),
+        "high": float(edges[-1]),
+        "mean": float(flat.mean()),
+        "std": float(flat.std()),
+        "units": int(units.shape[-1]),
+        "zero": float((flat == 0).mean()),
+        "dead": None,
+        "saturated": None,
     }
     if role is Role.SQUASH:
         span = _range_of(low)
         edge = (np.abs(units - span[0]) < (1 - SATURATED)) | (
-            np.abs(units - span[1]) < (1 - SATURATED))
+            np.abs(units - span[1]) < (1 - SATURATED)
+        )
         record["saturated"] = float(edge.all(axis=0).mean())
     else:
         record["dead"] = float((units == 0).all(axis=0).mean())

@@ -57,28 +57,47 @@ def build(settings: Settings) -> Parts:
     _check_classes(full)
     settings = complete(settings, full)
     _check_batch(settings, len(full.train))
-    check_memory(settings.model, full.train.shape, len(full.classes), settings.hidden,
-                 settings.batch_size or 1)
+    check_memory(
+        settings.model,
+        full.train.shape,
+        len(full.classes),
+        settings.hidden,
+        settings.batch_size or 1,
+    )
     random.default.manual_seed(settings.seed)
-    model = models.build(settings.model, full.train.shape, len(full.classes),
-                         settings.hidden, settings.dropout or 0.0)
+    model = models.build(
+        settings.model,
+        full.train.shape,
+        len(full.classes),
+        settings.hidden,
+        settings.dropout or 0.0,
+    )
     normalize = data.Normalize.fit(full.train.inputs, per="channel")
-    train = data.DataLoader(full.train, settings.batch_size, seed=settings.seed,
-                            transform=_augmented(settings, full, normalize))
+    train = data.DataLoader(
+        full.train,
+        settings.batch_size,
+        seed=settings.seed,
+        transform=_augmented(settings, full, normalize),
+    )
     validation, test = (watched(part, normalize) for part in (full.validation, full.test))
     optimizer, schedule = rules(settings, model, len(train))
     average = None
     if settings.ema:
         average = optim.ExponentialMovingAverage(model.module.named_parameters(), settings.ema)
-    return Parts(settings, full, model, optimizer, schedule, normalize, train, validation, test,
-                 average)
+    return Parts(
+        settings, full, model, optimizer, schedule, normalize, train, validation, test, average
+    )
 
 
 def watched(part: Examples | None, normalize: Any) -> Any:
     """A loader that evaluates a split: in its order, without augmentation."""
     if part is None:
-        raise DataError("the data set", got="no validation or test split",
-                        needs="three splits", remedy="Let --validation and --test be positive.")
+        raise DataError(
+            "the data set",
+            got="no validation or test split",
+            needs="three splits",
+            remedy="Let --validation and --test be positive.",
+        )
     return data.DataLoader(part, min(256, len(part)), shuffle=False, transform=normalize)
 
 
@@ -87,9 +106,12 @@ def load_data(settings: Settings) -> DataSet:
     options: dict[str, Any] = {}
     if settings.image_size is not None:
         if settings.data.partition(":")[0] not in _RESIZED:
-            raise UsageError("setting image-size", got=f"data set {settings.data}",
-                             needs="images from files: --data folder:PATH or faces:PATH",
-                             remedy="Leave --image-size out.")
+            raise UsageError(
+                "setting image-size",
+                got=f"data set {settings.data}",
+                needs="images from files: --data folder:PATH or faces:PATH",
+                remedy="Leave --image-size out.",
+            )
         options["size"] = settings.image_size
     whole = data.load(settings.data, settings.data_dir, **options)
     parts = split(whole, validation=settings.validation, test=settings.test, seed=settings.seed)
@@ -106,21 +128,29 @@ def rules(settings: Settings, model: models.Built, steps_per_epoch: int) -> tupl
     options: dict[str, Any] = {"lr": settings.lr}
     if settings.weight_decay:
         if settings.optimizer == "gradient-descent":
-            raise UsageError("setting weight-decay", got="optimizer gradient-descent",
-                             needs="an optimizer that decays weights",
-                             remedy="Leave --weight-decay out, or use --optimizer sgd.")
+            raise UsageError(
+                "setting weight-decay",
+                got="optimizer gradient-descent",
+                needs="an optimizer that decays weights",
+                remedy="Leave --weight-decay out, or use --optimizer sgd.",
+            )
         options["weight_decay"] = settings.weight_decay
     if settings.momentum is not None:
         if settings.optimizer != "sgd":
-            raise UsageError("setting momentum", got=f"optimizer {settings.optimizer}",
-                             needs="optimizer sgd, which has a momentum",
-                             remedy="Leave --momentum out, or use --optimizer sgd.")
+            raise UsageError(
+                "setting momentum",
+                got=f"optimizer {settings.optimizer}",
+                needs="optimizer sgd, which has a momentum",
+                remedy="Leave --momentum out, or use --optimizer sgd.",
+            )
         options["momentum"] = settings.momentum
-    optimizer = optim.from_name(str(settings.optimizer), _groups(model, "weight_decay" in options),
-                                **options)
+    optimizer = optim.from_name(
+        str(settings.optimizer), _groups(model, "weight_decay" in options), **options
+    )
     total = settings.epochs * steps_per_epoch  # type: ignore[operator]
-    schedule = optim.schedule.from_name(str(settings.schedule), lr=optimizer, total_steps=total,
-                                        warmup=settings.warmup)
+    schedule = optim.schedule.from_name(
+        str(settings.schedule), lr=optimizer, total_steps=total, warmup=settings.warmup
+    )
     return optimizer, schedule
 
 
@@ -138,8 +168,12 @@ def _augmented(settings: Settings, full: DataSet, normalize: Any) -> Any:
     if not settings.augment:
         return normalize
     if len(full.train.shape) != 3:
-        raise ArgumentError("setting augment", got=f"inputs of shape {full.train.shape}",
-                            needs="images", remedy="Leave --augment out.")
+        raise ArgumentError(
+            "setting augment",
+            got=f"inputs of shape {full.train.shape}",
+            needs="images",
+            remedy="Leave --augment out.",
+        )
     side = max(full.train.shape[1:])
     steps: list[Any] = [data.RandomShift(max(1, side // 10))]
     if full.name not in ("digits", "mnist"):  # a mirrored digit is another sign
@@ -153,22 +187,31 @@ def _check_model(settings: Settings) -> None:
         value = getattr(settings, name)
         if value and settings.model in LINEAR:
             told = ",".join(map(str, value)) if name == "hidden" else f"{value:g}"
-            raise UsageError(f"setting {name}", got=f"{told} for model {settings.model}",
-                             needs="a model with hidden layers, such as mlp or convnet",
-                             remedy=f"Leave --{name} out, or use --model mlp.")
+            raise UsageError(
+                f"setting {name}",
+                got=f"{told} for model {settings.model}",
+                needs="a model with hidden layers, such as mlp or convnet",
+                remedy=f"Leave --{name} out, or use --model mlp.",
+            )
 
 
 def _check_classes(full: DataSet) -> None:
     present = np.unique(full.train.labels)
     if len(present) < 2:
         only = full.classes[int(present[0])] if len(present) else "none"
-        raise DataError(f"data set {full.name}", got=f"{len(full.train)} training examples, all "
-                        f"of one class, {only!r}", needs="examples of two classes at least",
-                        remedy="Add images of another class, or raise --limit.")
+        raise DataError(
+            f"data set {full.name}",
+            got=f"{len(full.train)} training examples, all of one class, {only!r}",
+            needs="examples of two classes at least",
+            remedy="Add images of another class, or raise --limit.",
+        )
 
 
 def _check_batch(settings: Settings, examples: int) -> None:
     if settings.batch_size is not None and settings.batch_size > examples:
-        raise UsageError("setting batch-size", got=str(settings.batch_size),
-                         needs=f"at most {examples}, the size of the training split",
-                         remedy=f"Use --batch-size {min(64, examples)}.")
+        raise UsageError(
+            "setting batch-size",
+            got=str(settings.batch_size),
+            needs=f"at most {examples}, the size of the training split",
+            remedy=f"Use --batch-size {min(64, examples)}.",
+        )

@@ -45,8 +45,10 @@ def complete(settings: Settings, data: DataSet) -> Settings:
         # An average over 100 steps is of use in a run that is much longer.
         "ema": 0.99 if small and not linear and steps >= SHORTEST_AVERAGED else 0.0,
     }
-    return replace(settings, **{
-        name: value for name, value in wishes.items() if getattr(settings, name) is None})
+    return replace(
+        settings,
+        **{name: value for name, value in wishes.items() if getattr(settings, name) is None},
+    )
 
 
 def _epochs(small: bool, images: bool, convolutional: bool) -> int:
@@ -63,4 +65,5 @@ def _learning_rate(optimizer: str, settings: Settings, inputs: int) -> float:
         # the classes that are wrong, is some ten times as steep as the cross-entropy.
         return min(0.01, 10 / inputs) * (0.1 if settings.model == "svm" else 1.0)
     return {"adagrad": 0.01, "adadelta": 1.0, "rmsprop": 1e-3}.get(
-        optimizer, 2e-3 if inputs > FEW_INPUTS else 1e-2)
+        optimizer, 2e-3 if inputs > FEW_INPUTS else 1e-2
+    )

@@ -73,13 +73,15 @@ class Run:
                 f"--out {out if path is None else path}",
                 got=f"the error “{problem.strerror or problem}”",
                 needs="a folder that can be created and written",
-                remedy="Choose another folder, or change its permissions.") from None
+                remedy="Choose another folder, or change its permissions.",
+            ) from None
         run = cls(path)
         with run.writing():
             if (path / "config.toml").exists():  # another process was faster
                 raise _not_empty(path, f"--out {path}")
-            durable.replace(path / "environment.json",
-                            (strict_json.dumps(environment()) + "\n").encode())
+            durable.replace(
+                path / "environment.json", (strict_json.dumps(environment()) + "\n").encode()
+            )
             # Last, for this is what makes the folder a run.
             durable.replace(path / "config.toml", write_toml(settings.as_dict()).encode())
         return run
@@ -97,8 +99,13 @@ class Run:
         try:
             if (folder / "config.toml").is_file():
                 return cls(folder)
-            got = ("no such folder" if not folder.exists() else
-                   "a file" if folder.is_file() else "a folder without config.toml")
+            got = (
+                "no such folder"
+                if not folder.exists()
+                else "a file"
+                if folder.is_file()
+                else "a folder without config.toml"
+            )
             if folder.is_file():
                 with folder.open("rb") as stream:
                     weights.refuse_foreign(stream.read(16), f"run {folder}")
@@ -106,9 +113,12 @@ class Run:
             if isinstance(problem, CheckpointError):
                 raise
             got = f"an unreadable path ({problem})"
-        raise CheckpointError(f"run {str(folder)[:_LONGEST]}", got=got,
-                              needs="a folder that a run has written",
-                              remedy="Give the folder that `backlight train` printed.")
+        raise CheckpointError(
+            f"run {str(folder)[:_LONGEST]}",
+            got=got,
+            needs="a folder that a run has written",
+            remedy="Give the folder that `backlight train` printed.",
+        )
 
     def settings(self) -> dict[str, Any]:
         """The recorded settings, checked."""
@@ -149,13 +159,18 @@ class Run:
             self._lock.acquire()
         except Timeout:
             raise UsageError(
-                f"run {self.path}", got=f"a second writer while {_owner(owner)} is training "
-                "into it", needs="one at a time",
-                remedy="Wait for it, stop it, or choose another --out.") from None
+                f"run {self.path}",
+                got=f"a second writer while {_owner(owner)} is training into it",
+                needs="one at a time",
+                remedy="Wait for it, stop it, or choose another --out.",
+            ) from None
         except (OSError, NotImplementedError) as problem:
-            raise UsageError(f"run {self.path}", got=f"a lock that cannot be taken ({problem})",
-                             needs="a folder that can be written", remedy="Check its permissions, "
-                             "or copy the run to another disk.") from None
+            raise UsageError(
+                f"run {self.path}",
+                got=f"a lock that cannot be taken ({problem})",
+                needs="a folder that can be written",
+                remedy="Check its permissions, or copy the run to another disk.",
+            ) from None
         durable.sweep(self.path)
         with contextlib.suppress(OSError):
             owner.write_text(str(os.getpid()))
@@ -215,8 +230,10 @@ class Run:
                     if reached <= step:
                         kept.append(line + b"\n")
                 except (CheckpointError, AttributeError, TypeError):
-                    warnings.warn(RunWarning(f"{path}, line {number}, is damaged and was left "
-                                             "out."), stacklevel=2)
+                    warnings.warn(
+                        RunWarning(f"{path}, line {number}, is damaged and was left out."),
+                        stacklevel=2,
+                    )
             content = b"".join(kept)
             if path.is_file() and path.stat().st_size != len(content):
                 durable.replace(path, content)
@@ -229,9 +246,12 @@ def _lines(path: Path) -> list[bytes]:
     except FileNotFoundError:
         return []
     except OSError as problem:
-        raise CheckpointError(str(path), got=f"the error “{problem.strerror or problem}”",
-                              needs="a file that can be read",
-                              remedy="Check its permissions.") from None
+        raise CheckpointError(
+            str(path),
+            got=f"the error “{problem.strerror or problem}”",
+            needs="a file that can be read",
+            remedy="Check its permissions.",
+        ) from None
 
 
 def _owner(owner: Path) -> str:
@@ -245,9 +265,12 @@ def _owner(owner: Path) -> str:
 def environment() -> dict[str, Any]:
     """Versions and processor."""
     return {
-        "backlight": backlight.__version__, "python": platform.python_version(),
-        "numpy": np.__version__, "system": f"{platform.system()} {platform.release()}",
-        "machine": platform.machine(), "cores": os.cpu_count(),
+        "backlight": backlight.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
         "implementation": sys.implementation.name,
     }
 
@@ -257,19 +280,26 @@ def _usable(out: str | Path, settings: Settings) -> Path:
     path, shown = Path(out), f"--out {str(out)[:_LONGEST]!r}"
     if not str(out).strip() or not all(_sound_name(part) for part in path.parts):
         raise UsageError(
-            shown, got="a name that folders should not have",
+            shown,
+            got="a name that folders should not have",
             needs=f"a path whose parts have at most {_LONGEST} bytes, no NUL and no space at "
-            "either end", remedy="Choose another folder.")
+            "either end",
+            remedy="Choose another folder.",
+        )
     try:
         if path.exists() and not path.is_dir():
             raise UsageError(shown, got="a file", needs="a folder", remedy="Choose another path.")
-        if path.is_dir() and any(one.name not in _BEGUN and not durable.is_temporary(one.name)
-                                 for one in path.iterdir()):
+        if path.is_dir() and any(
+            one.name not in _BEGUN and not durable.is_temporary(one.name) for one in path.iterdir()
+        ):
             raise _not_empty(path, shown)
     except OSError as problem:
-        raise UsageError(shown, got=f"the error “{problem.strerror or problem}”",
-                         needs="a folder that can be created and written",
-                         remedy="Choose another folder, or change its permissions.") from None
+        raise UsageError(
+            shown,
+            got=f"the error “{problem.strerror or problem}”",
+            needs="a folder that can be created and written",
+            remedy="Choose another folder, or change its permissions.",
+        ) from None
     _not_among_the_data(path, settings, shown)
     return path
 
@@ -285,9 +315,15 @@ def _sound_name(part: str) -> bool:
 def _not_empty(path: Path, shown: str) -> UsageError:
     began = (path / "config.toml").is_file()
     return UsageError(
-        shown, got="a folder that is not empty", needs="a new or empty folder",
-        remedy=(f"Continue that run with --resume {path}, or choose another --out." if began
-                else "Choose another --out."))
+        shown,
+        got="a folder that is not empty",
+        needs="a new or empty folder",
+        remedy=(
+            f"Continue that run with --resume {path}, or choose another --out."
+            if began
+            else "Choose another --out."
+        ),
+    )
 
 
 def _not_among_the_data(path: Path, settings: Settings, shown: str) -> None:
@@ -296,8 +332,12 @@ def _not_among_the_data(path: Path, settings: Settings, shown: str) -> None:
     if kind in ("folder", "faces") and folder:
         place, data = path.resolve(), Path(folder).resolve()
         if place == data or data in place.parents:
-            raise UsageError(shown, got=f"a folder inside the data, {folder}",
-                             needs="a folder outside of them", remedy="Choose another --out.")
+            raise UsageError(
+                shown,
+                got=f"a folder inside the data, {folder}",
+                needs="a folder outside of them",
+                remedy="Choose another --out.",
+            )
 
 
 def _next_free(settings: Settings) -> Path:

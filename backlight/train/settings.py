@@ -28,8 +28,9 @@ def _refuse(name: str, given: Any, needs: str, remedy: str = "") -> UsageError:
     told = repr(given) if isinstance(given, str) else str(given)
     if len(told) > _SHOWN:
         told = f"{told[:_SHOWN]}… ({len(told):,} characters)"
-    return UsageError(f"setting {name}", got=told, needs=needs,
-                      remedy=remedy or f"Give {name} such a value.")
+    return UsageError(
+        f"setting {name}", got=told, needs=needs, remedy=remedy or f"Give {name} such a value."
+    )
 
 
 def _real(given: Any) -> float:
@@ -49,12 +50,20 @@ def _whole(given: Any) -> int:
     return int(str(given))
 
 
-def number(*, above: float | None = None, least: float | None = None,
-           below: float | None = None) -> Convert:
+def number(
+    *, above: float | None = None, least: float | None = None, below: float | None = None
+) -> Convert:
     """A converter for finite numbers within bounds, from text or TOML."""
-    bounds = [sign for sign in (f"> {above:g}" if above is not None else "",
-                                f"≥ {least:g}" if least is not None else "",
-                                f"< {below:g}" if below is not None else "", "finite") if sign]
+    bounds = [
+        sign
+        for sign in (
+            f"> {above:g}" if above is not None else "",
+            f"≥ {least:g}" if least is not None else "",
+            f"< {below:g}" if below is not None else "",
+            "finite",
+        )
+        if sign
+    ]
     needs = "a number " + " and ".join(bounds)
 
     def convert(name: str, given: Any) -> float:
@@ -62,10 +71,12 @@ def number(*, above: float | None = None, least: float | None = None,
             value = _real(given)
         except (TypeError, ValueError):
             raise _refuse(name, given, needs) from None
-        if (not math.isfinite(value)
-                or (above is not None and value <= above)
-                or (least is not None and value < least)
-                or (below is not None and value >= below)):
+        if (
+            not math.isfinite(value)
+            or (above is not None and value <= above)
+            or (least is not None and value < least)
+            or (below is not None and value >= below)
+        ):
             raise _refuse(name, given, needs)
         return value
 
@@ -113,8 +124,11 @@ def widths() -> Convert:
     needs = "widths of hidden layers, whole numbers ≥ 1, such as 128 or 512,256"
 
     def convert(name: str, given: Any) -> tuple[int, ...]:
-        parts = given.split(",") if isinstance(given, str) else (
-            list(given) if isinstance(given, (list, tuple)) else [given])
+        parts = (
+            given.split(",")
+            if isinstance(given, str)
+            else (list(given) if isinstance(given, (list, tuple)) else [given])
+        )
         if len(parts) > _MOST_LAYERS:
             raise _refuse(name, given, f"{needs}, for at most {_MOST_LAYERS} layers")
         return tuple(width(name, given, place, one) for place, one in enumerate(parts, start=1))
@@ -126,15 +140,20 @@ def widths() -> Convert:
             size = math.nan
         if math.isfinite(size) and size > _WIDEST:
             raise _refuse(
-                name, given, f"{needs}; hidden layer {place} of {size:g} units would take "
-                f"{size * 4 / 2**30:,.1f} GiB for each input that it has", "Use fewer units.")
+                name,
+                given,
+                f"{needs}; hidden layer {place} of {size:g} units would take "
+                f"{size * 4 / 2**30:,.1f} GiB for each input that it has",
+                "Use fewer units.",
+            )
         try:
             exact = _whole(one)
         except ValueError:
             exact = 0
         if exact < 1:
-            raise _refuse(name, given, f"{needs}; hidden layer {place} was given "
-                          f"{str(one)[:_SHOWN]!r}")
+            raise _refuse(
+                name, given, f"{needs}; hidden layer {place} was given {str(one)[:_SHOWN]!r}"
+            )
         return exact
 
     return convert
@@ -150,11 +169,15 @@ def choice(options: Callable[[], list[str]], *, prefixes: tuple[str, ...] = ()) 
             return text
         for prefix in prefixes:
             if text.startswith(prefix):
-                if not _sound_text(text[len(prefix):]):
+                if not _sound_text(text[len(prefix) :]):
                     raise _refuse(name, given, f"a path after {prefix}, without control characters")
                 return text
-        raise _refuse(name, given, "a known name",
-                      nearest(text, [*known, *(prefix + "PATH" for prefix in prefixes)]))
+        raise _refuse(
+            name,
+            given,
+            "a known name",
+            nearest(text, [*known, *(prefix + "PATH" for prefix in prefixes)]),
+        )
 
     return convert
 
@@ -187,7 +210,8 @@ def text() -> Convert:
 def _sound_text(given: str) -> bool:
     """Whether a text has something in it, and nothing that a TOML file could not hold."""
     return bool(given.strip()) and not any(
-        ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in given)
+        ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in given
+    )
 
 
 def _models() -> list[str]:
@@ -215,41 +239,57 @@ def _data_sets() -> list[str]:
     return [name for name in known_names() if ":" not in name]
 
 
-def setting(default: Any, convert: Convert, help: str, alias: str = "",
-            among: Callable[[], list[str]] | None = None) -> Any:
+def setting(
+    default: Any,
+    convert: Convert,
+    help: str,
+    alias: str = "",
+    among: Callable[[], list[str]] | None = None,
+) -> Any:
     """A field of `Settings`: default, converter, one line of help, and the names it can take."""
-    return dataclasses.field(default=default, metadata={
-        "convert": convert, "help": help, "alias": alias, "among": among})
+    return dataclasses.field(
+        default=default, metadata={"convert": convert, "help": help, "alias": alias, "among": among}
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that decides what a run computes. None stands for the recipe's own value."""
 
-    data: str = setting("digits", choice(_data_sets, prefixes=("folder:", "faces:")),
-                        "data set: folder:PATH, faces:PATH, or one of", among=_data_sets)
+    data: str = setting(
+        "digits",
+        choice(_data_sets, prefixes=("folder:", "faces:")),
+        "data set: folder:PATH, faces:PATH, or one of",
+        among=_data_sets,
+    )
     data_dir: str | None = setting(None, text(), "folder that holds the data set's files")
     model: str = setting("convnet", choice(_models), "one of", among=_models)
     epochs: int | None = setting(None, count(1, 10**9), "times every training example is seen")
     batch_size: int | None = setting(None, count(1, 2**31), "examples a step")
-    optimizer: str | None = setting(None, choice(_optimizers), "update rule: one of",
-                                    among=_optimizers)
-    lr: float | None = setting(None, number(above=0), "learning rate at its highest",
-                               alias="learning-rate")
-    schedule: str | None = setting(None, choice(_schedules),
-                                   "how the learning rate changes: one of", among=_schedules)
+    optimizer: str | None = setting(
+        None, choice(_optimizers), "update rule: one of", among=_optimizers
+    )
+    lr: float | None = setting(
+        None, number(above=0), "learning rate at its highest", alias="learning-rate"
+    )
+    schedule: str | None = setting(
+        None, choice(_schedules), "how the learning rate changes: one of", among=_schedules
+    )
     warmup: int = setting(0, count(0), "steps over which the learning rate rises from 0")
     momentum: float | None = setting(None, number(least=0, below=1), "momentum, for sgd")
     weight_decay: float | None = setting(None, number(least=0), "λ of ½λ‖w‖², or AdamW's")
     clip: float | None = setting(None, number(above=0), "largest norm of the whole gradient")
-    ema: float | None = setting(None, number(least=0, below=1),
-                                "decay of the averaged parameters that are evaluated")
+    ema: float | None = setting(
+        None, number(least=0, below=1), "decay of the averaged parameters that are evaluated"
+    )
     hidden: tuple[int, ...] = setting((), widths(), "widths of hidden layers, such as 512,256")
-    dropout: float | None = setting(None, number(least=0, below=1),
-                                    "probability of dropping a unit")
+    dropout: float | None = setting(
+        None, number(least=0, below=1), "probability of dropping a unit"
+    )
     augment: bool | None = setting(None, flag(), "shift (and flip) the training images at random")
-    image_size: int | None = setting(None, count(4, 4096), "side to which images of a folder are "
-                                     "resized, in pixels")
+    image_size: int | None = setting(
+        None, count(4, 4096), "side to which images of a folder are resized, in pixels"
+    )
     validation: float | int = setting(0.15, part(), "validation split: fraction or count")
     test: float | int = setting(0.15, part(), "test split, where the data have none of their own")
     limit: int | None = setting(None, count(2), "use only this many training examples")
@@ -266,28 +306,43 @@ class Settings:
             If a key is unknown or a value is not allowed; the message says where it stands.
         """
         known = {field.name: field for field in dataclasses.fields(cls)}
-        aliases = {str(f.metadata["alias"]).replace("-", "_"): f.name for f in known.values()
-                   if f.metadata["alias"]}
+        aliases = {
+            str(f.metadata["alias"]).replace("-", "_"): f.name
+            for f in known.values()
+            if f.metadata["alias"]
+        }
         checked = {}
         for key, value in given.items():
             name = str(key).replace("-", "_")
             name = aliases.get(name, name)
             if name not in known:
-                raise UsageError(origin or "settings", got=f"the unknown key {str(key)[:_SHOWN]!r}",
-                                 needs="known settings", remedy=nearest(name, known))
+                raise UsageError(
+                    origin or "settings",
+                    got=f"the unknown key {str(key)[:_SHOWN]!r}",
+                    needs="known settings",
+                    remedy=nearest(name, known),
+                )
             shown = name.replace("_", "-")
             if name in checked:
-                raise UsageError(f"setting {shown}", got="two values", needs="one",
-                                 source=f"It was set in {origin}." if origin else "",
-                                 remedy="Leave one of its two spellings out.")
+                raise UsageError(
+                    f"setting {shown}",
+                    got="two values",
+                    needs="one",
+                    source=f"It was set in {origin}." if origin else "",
+                    remedy="Leave one of its two spellings out.",
+                )
             try:
                 checked[name] = known[name].metadata["convert"](shown, value)
             except UsageError as error:
-                raise error.within(error.subject, f"It was set in {origin}." if origin else "") \
-                    from None
+                raise error.within(
+                    error.subject, f"It was set in {origin}." if origin else ""
+                ) from None
         return checked
 
     def as_dict(self) -> dict[str, Any]:
         """The settings that have a value, as plain types for TOML and JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value
-                for name, value in dataclasses.asdict(self).items() if value is not None}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+            if value is not None
+        }

@@ -22,9 +22,12 @@ _SHOWN = 200
 PREFIX = "BACKLIGHT_"
 
 
-def gather(flags: Mapping[str, Any], config: str | Path | None = None,
-           environment: Mapping[str, str] | None = None,
-           base: Mapping[str, Any] | None = None) -> Settings:
+def gather(
+    flags: Mapping[str, Any],
+    config: str | Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Settings:
     """The settings of a run: flags win over environment, file, and `base` (a resumed run's).
 
     Examples
@@ -40,8 +43,9 @@ def gather(flags: Mapping[str, Any], config: str | Path | None = None,
         variable = PREFIX + name.upper()
         if variable in surroundings:
             merged.update(Settings.from_mapping({name: surroundings[variable]}, variable))
-    merged.update(Settings.from_mapping(
-        {name: value for name, value in flags.items() if value is not None}))
+    merged.update(
+        Settings.from_mapping({name: value for name, value in flags.items() if value is not None})
+    )
     return Settings(**merged)
 
 
@@ -82,24 +86,31 @@ def write_toml(values: Mapping[str, Any]) -> str:
 def _content(path: Path) -> str:
     try:
         if not path.is_file():
-            raise _wrong(path, "no such file" if not path.exists() else "a path that is not a file",
-                         "Give the path of a TOML file.")
+            raise _wrong(
+                path,
+                "no such file" if not path.exists() else "a path that is not a file",
+                "Give the path of a TOML file.",
+            )
         with path.open("rb") as stream:
             raw = stream.read(LARGEST + 1)
     except UsageError:
         raise
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
-        raise _wrong(str(path)[:_SHOWN], f"an unreadable path ({reason})",
-                     "Give the path of a TOML file.") from None
+        raise _wrong(
+            str(path)[:_SHOWN], f"an unreadable path ({reason})", "Give the path of a TOML file."
+        ) from None
     if len(raw) > LARGEST:
         raise _wrong(path, f"more than {LARGEST} bytes")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = raw.count(b"\n", 0, problem.start) + 1
-        raise _wrong(f"{path}:{line}", f"a byte that is not UTF-8, 0x{raw[problem.start]:02x}",
-                     "Save it as UTF-8.") from None
+        raise _wrong(
+            f"{path}:{line}",
+            f"a byte that is not UTF-8, 0x{raw[problem.start]:02x}",
+            "Save it as UTF-8.",
+        ) from None
 
 
 def _parsed(content: str, path: Path) -> dict[str, Any]:
@@ -113,8 +124,9 @@ def _parsed(content: str, path: Path) -> dict[str, Any]:
         return tomllib.loads(content)
     except tomllib.TOMLDecodeError as problem:
         place_told = re.search(r"at line (\d+)", str(problem))
-        raise _wrong(f"{path}:{place_told[1]}" if place_told else path,
-                     f"text that is not TOML ({problem})") from None
+        raise _wrong(
+            f"{path}:{place_told[1]}" if place_told else path, f"text that is not TOML ({problem})"
+        ) from None
     except (RecursionError, ValueError) as problem:
         raise _wrong(path, f"text that is not TOML ({problem})") from None
 
@@ -129,5 +141,6 @@ def _place(content: str, path: Path, key: str) -> str:
 
 
 def _wrong(place: str | Path, got: str, remedy: str = "Mend the file.") -> UsageError:
-    return UsageError(f"config {place}", got=got, needs="a TOML file of `name = value` lines",
-                      remedy=remedy)
+    return UsageError(
+        f"config {place}", got=got, needs="a TOML file of `name = value` lines", remedy=remedy
+    )

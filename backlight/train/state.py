@@ -47,13 +47,19 @@ def separate(tree: Any, prefix: str) -> tuple[dict[str, Array], Any]:
             if all(isinstance(key, str) and not key.startswith("$") for key in value):
                 return {key: take(one, f"{path}.{key}") for key, one in value.items()}
             if all(isinstance(key, (str, int, float)) for key in value):
-                return {_PAIRS: [[take(key, path), take(one, f"{path}.{key}")]
-                                 for key, one in value.items()]}
+                return {
+                    _PAIRS: [
+                        [take(key, path), take(one, f"{path}.{key}")] for key, one in value.items()
+                    ]
+                }
         if isinstance(value, (list, tuple)):
             return [take(one, f"{path}.{place}") for place, one in enumerate(value)]
-        raise CheckpointError(path, got=f"a value of type {type(value).__name__}",
-                              needs="arrays, numbers, text, lists and dicts",
-                              remedy="Keep other things out of state_dict().")
+        raise CheckpointError(
+            path,
+            got=f"a value of type {type(value).__name__}",
+            needs="arrays, numbers, text, lists and dicts",
+            remedy="Keep other things out of state_dict().",
+        )
 
     return arrays, take(tree, prefix)
 
@@ -84,5 +90,9 @@ def join(rest: Any, arrays: dict[str, Array]) -> Any:
 
 
 def _unfit(got: str) -> CheckpointError:
-    return CheckpointError("checkpoint", got=got, needs="every array that its state names",
-                           remedy="Use an earlier checkpoint.")
+    return CheckpointError(
+        "checkpoint",
+        got=got,
+        needs="every array that its state names",
+        remedy="Use an earlier checkpoint.",
+    )

@@ -52,13 +52,20 @@ def loads(text: str | bytes, subject: str, *, exact: bool = False) -> Any:
     {'step': 3}
     """
     try:
-        return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text,
-                          object_pairs_hook=_exactly if exact else unique,
-                          parse_constant=_no_constant, parse_int=_whole, parse_float=_number)
+        return json.loads(
+            text.decode("utf-8") if isinstance(text, bytes) else text,
+            object_pairs_hook=_exactly if exact else unique,
+            parse_constant=_no_constant,
+            parse_int=_whole,
+            parse_float=_number,
+        )
     except (ValueError, RecursionError) as problem:
-        raise CheckpointError(subject, got=f"text that is not strict JSON ({problem})",
-                              needs="the JSON that Backlight writes",
-                              remedy="Use an earlier checkpoint.") from None
+        raise CheckpointError(
+            subject,
+            got=f"text that is not strict JSON ({problem})",
+            needs="the JSON that Backlight writes",
+            remedy="Use an earlier checkpoint.",
+        ) from None
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -21,14 +21,27 @@ Array = np.ndarray[Any, Any]
 MOST_TENSORS = 10_000
 LARGEST_HEADER = 4 * 2**20
 MOST_AXES = 32
-_KINDS = {"BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16",
-          "F16": "float16", "U32": "uint32", "I32": "int32", "F32": "float32", "U64": "uint64",
-          "I64": "int64", "F64": "float64"}
+_KINDS = {
+    "BOOL": "bool",
+    "U8": "uint8",
+    "I8": "int8",
+    "U16": "uint16",
+    "I16": "int16",
+    "F16": "float16",
+    "U32": "uint32",
+    "I32": "int32",
+    "F32": "float32",
+    "U64": "uint64",
+    "I64": "int64",
+    "F64": "float64",
+}
 _SIZES = {kind: np.dtype(name).itemsize for kind, name in _KINDS.items()}
 _FIELDS = {"dtype", "shape", "data_offsets"}
 _LARGEST = 2**63
 _GROUP_LIMITS = [  # Linux's control groups, version 2 and version 1
-    Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")]
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+]
 
 
 def to_bytes(arrays: Mapping[str, Array]) -> bytes:
@@ -45,9 +58,12 @@ def to_bytes(arrays: Mapping[str, Array]) -> bytes:
     for name, array in arrays.items():
         native = array.dtype.newbyteorder("=")
         if native.name not in _KINDS.values() or not name or name == "__metadata__":
-            raise CheckpointError(f"array {name[:80]!r}", got=f"type {array.dtype}",
-                                  needs=f"a name, and one of {', '.join(_KINDS.values())}",
-                                  remedy="Convert it before it is saved.")
+            raise CheckpointError(
+                f"array {name[:80]!r}",
+                got=f"type {array.dtype}",
+                needs=f"a name, and one of {', '.join(_KINDS.values())}",
+                remedy="Convert it before it is saved.",
+            )
         ready[name] = np.ascontiguousarray(array, dtype=native).reshape(array.shape)
     content = save(ready)
     _check_header(_header(content, "checkpoint")[0], "checkpoint")
@@ -62,8 +78,11 @@ def nonfinite(arrays: Mapping[str, Array]) -> list[str]:
     >>> nonfinite({"weight": np.array([1.0, np.nan]), "bias": np.zeros(2)})
     ['weight']
     """
-    return [name for name, array in arrays.items()
-            if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    return [
+        name
+        for name, array in arrays.items()
+        if array.dtype.kind == "f" and not np.isfinite(array).all()
+    ]
 
 
 def from_bytes(content: bytes, subject: str) -> dict[str, Array]:
@@ -99,10 +118,12 @@ def refuse_foreign(content: bytes, subject: str) -> None:
     pickle = content[:1] == b"\x80" and content[1:2] in b"\x02\x03\x04\x05" and any(content[3:8])
     if content.startswith(b"PK\x03\x04") or pickle:
         raise CheckpointError(
-            subject, got="a PyTorch file or another pickle, which could run code when it is read",
+            subject,
+            got="a PyTorch file or another pickle, which could run code when it is read",
             needs="what Backlight writes, or safetensors",
-            remedy="Convert it with PyTorch: safetensors.torch.save_file(torch.load(\"model.pt\", "
-            "weights_only=True), \"model.safetensors\")")
+            remedy='Convert it with PyTorch: safetensors.torch.save_file(torch.load("model.pt", '
+            'weights_only=True), "model.safetensors")',
+        )
 
 
 def check_room(size: int, subject: str) -> None:
@@ -116,9 +137,11 @@ def check_room(size: int, subject: str) -> None:
     available = _free_memory()
     if 2 * size > available:
         raise CheckpointError(
-            subject, got=f"{size / 2**30:.2f} GiB of tensors",
+            subject,
+            got=f"{size / 2**30:.2f} GiB of tensors",
             needs=f"at most half of the {available / 2**30:.2f} GiB that are free",
-            remedy="Close other programs, or use a machine with more memory.")
+            remedy="Close other programs, or use a machine with more memory.",
+        )
 
 
 def _free_memory() -> int:
@@ -135,9 +158,12 @@ def _header(content: bytes, subject: str) -> tuple[dict[str, Any], int]:
         raise _damaged(subject, f"{len(content)} bytes, fewer than any safetensors file")
     (length,) = struct.unpack("<Q", content[:8])
     if length > LARGEST_HEADER or 8 + length > len(content):
-        raise _damaged(subject, f"a header of {length:,} bytes in a file of {len(content):,}, "
-                       f"where at most {LARGEST_HEADER:,} are allowed")
-    text = content[8:8 + length]
+        raise _damaged(
+            subject,
+            f"a header of {length:,} bytes in a file of {len(content):,}, "
+            f"where at most {LARGEST_HEADER:,} are allowed",
+        )
+    text = content[8 : 8 + length]
     if not text.startswith(b"{"):
         raise _damaged(subject, "a header that does not begin with {")
     try:
@@ -156,8 +182,11 @@ def _check_header(header: Any, subject: str) -> None:
 
 
 def _check_layout(header: dict[str, Any], data_length: int, subject: str) -> None:
-    spans = sorted(_span(name, entry, data_length, subject)
-                   for name, entry in header.items() if name != "__metadata__")
+    spans = sorted(
+        _span(name, entry, data_length, subject)
+        for name, entry in header.items()
+        if name != "__metadata__"
+    )
     reached = 0
     for start, end, name in spans:
         if start != reached:
@@ -175,8 +204,12 @@ def _span(name: str, entry: Any, data_length: int, subject: str) -> tuple[int, i
     if not isinstance(kind, str) or kind not in _SIZES:
         raise _damaged(subject, f"tensor {name[:80]!r} of the unknown type {str(kind)[:20]!r}")
     # Lengths before products: a shape of a million numbers would take minutes to multiply.
-    if not (_whole_numbers(shape) and len(shape) <= MOST_AXES
-            and _whole_numbers(place) and len(place) == 2):
+    if not (
+        _whole_numbers(shape)
+        and len(shape) <= MOST_AXES
+        and _whole_numbers(place)
+        and len(place) == 2
+    ):
         raise _damaged(subject, f"an unreadable shape or place of tensor {name[:80]!r}")
     start, end = place
     if end - start != math.prod(shape) * _SIZES[kind] or end > data_length:
@@ -185,10 +218,15 @@ def _span(name: str, entry: Any, data_length: int, subject: str) -> tuple[int, i
 
 
 def _whole_numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(type(one) is int and 0 <= one < _LARGEST
-                                           for one in value)
+    return isinstance(value, list) and all(
+        type(one) is int and 0 <= one < _LARGEST for one in value
+    )
 
 
 def _damaged(subject: str, got: str) -> CheckpointError:
-    return CheckpointError(subject, got=got, needs="a whole safetensors file",
-                           remedy="Use an earlier checkpoint, or write it again.")
+    return CheckpointError(
+        subject,
+        got=got,
+        needs="a whole safetensors file",
+        remedy="Use an earlier checkpoint, or write it again.",
+    )

@@ -16,6 +16,7 @@ RNG = np.random.default_rng(0)
 
 def made(backward, forward=lambda np, x: np.tanh(x), branches=None):
     """A gate of one input with this rule, kept out of the table."""
+
     class Planted(Elementwise):
         """A gate for a test."""
 
@@ -39,29 +40,34 @@ def made(backward, forward=lambda np, x: np.tanh(x), branches=None):
 # ── what is right passes ───────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("function", "inputs"), [
-    (lambda x: bl.sin(x) + 1e9, [0.3, 0.5]),                  # cancellation
-    (lambda x: bl.sin(x) * 1e-8, [0.3, 0.5]),
-    (lambda x: bl.sin(x) * 1e-30, [0.3, 0.5]),
-    (lambda x: bl.sin(x) * 1e30, [0.3, 0.5]),
-    (bl.sqrt, [1e-8, 1e-3, 1.0]),                             # close to an edge
-    (bl.log, [1e-6, 2.0]),
-    (lambda x: 1 / x, [1e-4, -3e-5]),
-    (lambda x: bl.exp(50 * x), [0.5]),
-    (lambda x: bl.sin(x.float()), [0.3, 0.5]),                # rounds to float32 on the way
-    (lambda x: x * 0, [1.0]),
-    (lambda x: (x + 1e8) - 1e8, [0.3]),
-    (bl.tanh, [30.0, -40.0, 0.0]),                            # gradients of 1e-26
-    (lambda x: bl.cos(1e3 * x), [0.3]),
-])
+@pytest.mark.parametrize(
+    ("function", "inputs"),
+    [
+        (lambda x: bl.sin(x) + 1e9, [0.3, 0.5]),  # cancellation
+        (lambda x: bl.sin(x) * 1e-8, [0.3, 0.5]),
+        (lambda x: bl.sin(x) * 1e-30, [0.3, 0.5]),
+        (lambda x: bl.sin(x) * 1e30, [0.3, 0.5]),
+        (bl.sqrt, [1e-8, 1e-3, 1.0]),  # close to an edge
+        (bl.log, [1e-6, 2.0]),
+        (lambda x: 1 / x, [1e-4, -3e-5]),
+        (lambda x: bl.exp(50 * x), [0.5]),
+        (lambda x: bl.sin(x.float()), [0.3, 0.5]),  # rounds to float32 on the way
+        (lambda x: x * 0, [1.0]),
+        (lambda x: (x + 1e8) - 1e8, [0.3]),
+        (bl.tanh, [30.0, -40.0, 0.0]),  # gradients of 1e-26
+        (lambda x: bl.cos(1e3 * x), [0.3]),
+    ],
+)
 def test_no_false_alarm(function, inputs):
     report = gradcheck(function, np.array(inputs))
     assert report.ok, str(report)
 
 
 @pytest.mark.parametrize("inputs", [[0.0], [1e-7], [-1e-6], [2e-5], [0.0, 1.0, -1.0]])
-@pytest.mark.parametrize("function", [
-    bl.relu, bl.absolute, lambda x: bl.maximum(x, 0.0), lambda x: bl.where(x > 0, x, 0.0)])
+@pytest.mark.parametrize(
+    "function",
+    [bl.relu, bl.absolute, lambda x: bl.maximum(x, 0.0), lambda x: bl.where(x > 0, x, 0.0)],
+)
 def test_kinks_are_not_failures(function, inputs):
     assert gradcheck(function, np.array(inputs)).ok
 
@@ -70,7 +76,11 @@ def test_the_kink_of_the_course():
     """N6: ReLU at −1e-6 with h = 1e-5: numeric 0.45, analytic 0."""
     row = gradcheck(bl.relu, np.array(-1e-6)).worst
     assert (round(row.numeric, 9), row.analytic, row.verdict, row.kink) == (
-        0.45, 0, Verdict.KINK, "relu")
+        0.45,
+        0,
+        Verdict.KINK,
+        "relu",
+    )
 
 
 def test_a_tie_is_a_kink():
@@ -81,20 +91,25 @@ def test_a_tie_is_a_kink():
 
 
 def test_a_wrong_gradient_beside_a_kink_is_still_wrong():
-    wrong = made(lambda u, x, o: u * bl.where(x > 0, 2.0, 0.0),
-                 lambda np, x: np.maximum(x, 0), lambda np, x: np.sign(x))
+    wrong = made(
+        lambda u, x, o: u * bl.where(x > 0, 2.0, 0.0),
+        lambda np, x: np.maximum(x, 0),
+        lambda np, x: np.sign(x),
+    )
     assert not gradcheck(wrong, np.array([1e-6])).ok
     assert not gradcheck(wrong, np.array([1.0])).ok
     assert gradcheck(wrong, np.array([-1.0])).ok
 
 
 def test_neuron_and_second_order():
-    report = gradcheck(lambda a, b, c, x, y: bl.sigmoid(a * x + b * y + c),
-                       (1.0, 2.0, -3.0, -1.0, 3.0))
+    report = gradcheck(
+        lambda a, b, c, x, y: bl.sigmoid(a * x + b * y + c), (1.0, 2.0, -3.0, -1.0, 3.0)
+    )
     assert report.counts == {"happy": 5}
     assert {row.name for row in report.rows} == {"a", "b", "c", "x", "y"}
-    assert gradgradcheck(lambda x, w: bl.tanh(x @ w),
-                         (RNG.normal(size=(2, 3)), RNG.normal(size=(3, 2)))).ok
+    assert gradgradcheck(
+        lambda x, w: bl.tanh(x @ w), (RNG.normal(size=(2, 3)), RNG.normal(size=(3, 2)))
+    ).ok
 
 
 def test_inputs_are_left_alone():
@@ -120,17 +135,20 @@ def test_labels_and_settings_pass_through():
 # ── what is wrong is caught, and named ─────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("fault", "named"), [
-    (lambda g: g * 2, "twice too large"),
-    (lambda g: -g, "the sign"),
-    (lambda g: g * 0.5, "half of it"),
-    (lambda g: g * 3, "3 times too large: a sum over 3"),
-    (lambda g: g / 3, "a mean over 3 where a sum should be"),
-    (lambda g: g * 1.001, "a factor of 1.001"),
-    (lambda g: g * (1 + 1e-5), "a factor of 1.00001"),
-    (lambda g: g * 0, "no gradient arrives"),
-    (lambda g: g + 1e-4, ""),
-])
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (lambda g: g * 2, "twice too large"),
+        (lambda g: -g, "the sign"),
+        (lambda g: g * 0.5, "half of it"),
+        (lambda g: g * 3, "3 times too large: a sum over 3"),
+        (lambda g: g / 3, "a mean over 3 where a sum should be"),
+        (lambda g: g * 1.001, "a factor of 1.001"),
+        (lambda g: g * (1 + 1e-5), "a factor of 1.00001"),
+        (lambda g: g * 0, "no gradient arrives"),
+        (lambda g: g + 1e-4, ""),
+    ],
+)
 def test_planted_faults(fault, named):
     gate = made(lambda u, x, o: fault(u * (1 - o * o)))
     report = gradcheck(gate, np.array([0.3, -0.7, 1.1]))
@@ -187,8 +205,9 @@ def test_lost_path():
 
 def test_wrong_second_derivative():
     """The first derivative is right, the rule's own derivative is not."""
-    gate = made(lambda u, x, o: u * (1 - (o * o).detach()) if isinstance(o, bl.Tensor)
-                else u * (1 - o * o))
+    gate = made(
+        lambda u, x, o: u * (1 - (o * o).detach()) if isinstance(o, bl.Tensor) else u * (1 - o * o)
+    )
     assert gradcheck(gate, np.array([0.3, -0.7])).ok
     assert not gradgradcheck(gate, np.array([0.3, -0.7])).ok
 
@@ -212,8 +231,9 @@ def network():
     from backlight import nn
 
     bl.manual_seed(0)
-    return nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.5),
-                         nn.Linear(5, 3))
+    return nn.Sequential(
+        nn.Linear(4, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.5), nn.Linear(5, 3)
+    )
 
 
 def test_model_with_loss():
@@ -226,7 +246,14 @@ def test_model_with_loss():
     report = gradcheck(model, batch, loss=nn.CrossEntropyLoss())
     assert report.ok, str(report)
     assert {row.name for row in report.rows} == {
-        "0.weight", "0.bias", "1.weight", "1.bias", "4.weight", "4.bias", "input"}
+        "0.weight",
+        "0.bias",
+        "1.weight",
+        "1.bias",
+        "4.weight",
+        "4.bias",
+        "input",
+    }
     for name, value in model.state_dict().items():
         assert value.numpy().tobytes() == before[name].tobytes(), name
     assert random.default.state_dict() == state
@@ -236,8 +263,12 @@ def test_model_with_loss():
 def test_a_sample_of_every_parameter():
     from backlight import nn
 
-    report = gradcheck(network(), (RNG.normal(size=(3, 4)), np.array([0, 1, 2])),
-                       loss=nn.CrossEntropyLoss(), samples=2)
+    report = gradcheck(
+        network(),
+        (RNG.normal(size=(3, 4)), np.array([0, 1, 2])),
+        loss=nn.CrossEntropyLoss(),
+        samples=2,
+    )
     names = [row.name for row in report.rows if row.index is not None]
     assert {name: names.count(name) for name in names} == dict.fromkeys(report.sizes, 2)
     assert "0.bias" in names
@@ -265,8 +296,16 @@ def test_layer_without_loss():
 
 
 def test_pytorch_arguments():
-    assert gradcheck(bl.tanh, (bl.tensor(np.ones(2), requires_grad=True),), eps=1e-6, atol=1e-5,
-                     rtol=1e-3, nondet_tol=0.0, fast_mode=False, check_undefined_grad=True)
+    assert gradcheck(
+        bl.tanh,
+        (bl.tensor(np.ones(2), requires_grad=True),),
+        eps=1e-6,
+        atol=1e-5,
+        rtol=1e-3,
+        nondet_tol=0.0,
+        fast_mode=False,
+        check_undefined_grad=True,
+    )
     assert gradcheck(func=bl.tanh, inputs=np.ones(20), fast_mode=True).counts == {"happy": 1}
     with pytest.raises(ArgumentError, match="samples"):
         gradcheck(bl.tanh, np.ones(2), sample=3)
@@ -310,11 +349,20 @@ def test_report():
 # ── verdicts ───────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("error", "kinks", "verdict"), [
-    (1.0, False, "wrong"), (0.011, True, "wrong"), (1e-2, False, "uncomfortable"),
-    (2e-4, True, "uncomfortable"), (1e-4, True, "fine with kinks"), (1e-4, False, "too high"),
-    (1.1e-7, False, "too high"), (1e-7, False, "happy"), (0.0, True, "happy"),
-])
+@pytest.mark.parametrize(
+    ("error", "kinks", "verdict"),
+    [
+        (1.0, False, "wrong"),
+        (0.011, True, "wrong"),
+        (1e-2, False, "uncomfortable"),
+        (2e-4, True, "uncomfortable"),
+        (1e-4, True, "fine with kinks"),
+        (1e-4, False, "too high"),
+        (1.1e-7, False, "too high"),
+        (1e-7, False, "happy"),
+        (0.0, True, "happy"),
+    ],
+)
 def test_verdicts(error, kinks, verdict):
     assert judge(error, kinks).value == verdict
 

@@ -21,7 +21,8 @@ def sigmoid(z):
 
 def neuron(name):
     return lambda value: sigmoid(
-        (p := {**POINT, name: value})["a"] * p["x"] + p["b"] * p["y"] + p["c"])
+        (p := {**POINT, name: value})["a"] * p["x"] + p["b"] * p["y"] + p["c"]
+    )
 
 
 def exact(name):
@@ -66,6 +67,7 @@ def test_orders_of_the_error(method, order):
 
 def test_float32_is_too_coarse():
     """2.3: at h = 1e-5 the relative error is 2.1e-2 in float32."""
+
     def single(a):
         return 1 / (1 + np.exp(-(a * np.float32(-1) + np.float32(3))))
 
@@ -81,8 +83,9 @@ def test_evaluations_are_counted():
     assert evaluations_needed(30_730) == 61_460
     for method, count in (("centred", 24), ("forward", 13)):
         calls = []
-        numerical_gradient(lambda x, calls=calls: calls.append(1) or x.sum(), np.ones((3, 4)),
-                           method=method)
+        numerical_gradient(
+            lambda x, calls=calls: calls.append(1) or x.sum(), np.ones((3, 4)), method=method
+        )
         assert len(calls) == count == evaluations_needed(12, method)
 
 

@@ -26,8 +26,11 @@ class Ended:
 
 def command(*arguments: str) -> Ended:
     out, err = io.StringIO(), io.StringIO()
-    with (contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
-          warnings.catch_warnings(record=True) as warned):
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        warnings.catch_warnings(record=True) as warned,
+    ):
         warnings.simplefilter("always")
         code = run(arguments)
     return Ended(code, out.getvalue(), err.getvalue(), tuple(str(one.message) for one in warned))
@@ -52,8 +55,19 @@ def refused(*arguments: str, words: tuple[str, ...] = (), folder: Path | None = 
 
 def program(*arguments: str, cwd: Path, **surroundings: str) -> subprocess.CompletedProcess[str]:
     """The same as a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default",
-                   **surroundings}
-    return subprocess.run([sys.executable, "-m", "backlight", *arguments], cwd=cwd,
-                          env=environment, capture_output=True, text=True, timeout=60,
-                          encoding="utf-8", check=False)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "default",
+        **surroundings,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "backlight", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        encoding="utf-8",
+        check=False,
+    )

@@ -54,9 +54,14 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("option", "value", "words"), [
-    pytest.param(option, value, words, id=f"{option} {value[:20]!r}")
-    for option, values, words in OPTIONS for value in values])
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        pytest.param(option, value, words, id=f"{option} {value[:20]!r}")
+        for option, values, words in OPTIONS
+        for value in values
+    ],
+)
 def test_options(tmp_path, option, value, words):
     refused("train", option, value, words=words, folder=tmp_path)
 
@@ -64,10 +69,18 @@ def test_options(tmp_path, option, value, words):
 def test_wishes_that_a_model_would_not_heed(tmp_path):
     for wish in (("--hidden", "5"), ("--dropout", "0.5")):
         for model in ("svm", "softmax"):
-            refused("train", "--model", model, *wish, words=(wish[1], model, "mlp"),
-                    folder=tmp_path)
-    refused("train", "--optimizer", "gradient-descent", "--weight-decay", "1",
-            words=("gradient-descent", "sgd"), folder=tmp_path)
+            refused(
+                "train", "--model", model, *wish, words=(wish[1], model, "mlp"), folder=tmp_path
+            )
+    refused(
+        "train",
+        "--optimizer",
+        "gradient-descent",
+        "--weight-decay",
+        "1",
+        words=("gradient-descent", "sgd"),
+        folder=tmp_path,
+    )
     refused("train", "--data", "spiral", words=("convnet", "(2,)", "--model mlp"))
     refused("train", "--data", "spiral", "--model", "mlp", "--augment", words=("images",))
 
@@ -75,9 +88,14 @@ def test_wishes_that_a_model_would_not_heed(tmp_path):
 # ── more than there is memory for ──────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("wish", [
-    ("--model", "mlp", "--hidden", "1000000,1000000"), ("--hidden", "1000000,1000000"),
-    ("--model", "mlp", "--hidden", "10," + ",".join(["900000"] * 5))])
+@pytest.mark.parametrize(
+    "wish",
+    [
+        ("--model", "mlp", "--hidden", "1000000,1000000"),
+        ("--hidden", "1000000,1000000"),
+        ("--model", "mlp", "--hidden", "10," + ",".join(["900000"] * 5)),
+    ],
+)
 def test_a_model_that_cannot_fit_is_refused_before_it_is_made(tmp_path, wish):
     psutil = pytest.importorskip("psutil")
     before = psutil.Process().memory_info().rss
@@ -94,15 +112,24 @@ def test_a_summary_that_cannot_fit():
 # ── settings files ─────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"lrr = 2", ("c.toml:1", "'lrr'", "Did you mean 'lr'")),
-    (b'seed = 1\nlr = "x"', ("c.toml:2", "lr")), (b"lr = nan", ("lr", "finite")),
-    (b"\xff\xfe", ("UTF-8",)), (b"lr = 1\nlr = 2", ("c.toml",)),
-    (b"a" * 70_000, ("65536 bytes",)), (b"a = " + b"[" * 5000, ("brackets",)),
-    (b"." .join([b"a"] * 1000) + b" = 1", ("dots",)),
-    (b"lr = " + b"9" * 5000, ("c.toml", "5000 digits")),
-    (b"epochs = 1.5", ("epochs", "whole")), (b"hidden = [[1]]", ("hidden",)),
-    (b"[lr]\nx = 1", ("lr",)), (b'optimizer = "adamm"', ("Did you mean 'adam'",))])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"lrr = 2", ("c.toml:1", "'lrr'", "Did you mean 'lr'")),
+        (b'seed = 1\nlr = "x"', ("c.toml:2", "lr")),
+        (b"lr = nan", ("lr", "finite")),
+        (b"\xff\xfe", ("UTF-8",)),
+        (b"lr = 1\nlr = 2", ("c.toml",)),
+        (b"a" * 70_000, ("65536 bytes",)),
+        (b"a = " + b"[" * 5000, ("brackets",)),
+        (b".".join([b"a"] * 1000) + b" = 1", ("dots",)),
+        (b"lr = " + b"9" * 5000, ("c.toml", "5000 digits")),
+        (b"epochs = 1.5", ("epochs", "whole")),
+        (b"hidden = [[1]]", ("hidden",)),
+        (b"[lr]\nx = 1", ("lr",)),
+        (b'optimizer = "adamm"', ("Did you mean 'adam'",)),
+    ],
+)
 def test_settings_files(tmp_path, content, words):
     (tmp_path / "c.toml").write_bytes(content)
     refused("train", "--config", "c.toml", words=words, folder=tmp_path)
@@ -120,8 +147,9 @@ def test_a_folder_that_is_not_empty(tmp_path):
     refused("train", "--out", "file/run", words=("--out",), folder=tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0,
-                    reason="permissions do not bind the superuser")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind the superuser"
+)
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "locked").mkdir()
     (tmp_path / "locked").chmod(stat.S_IRUSR | stat.S_IXUSR)
@@ -160,8 +188,10 @@ def cifar10(folder, **replaced):
     folder.mkdir()
     draw = np.random.default_rng(0)
     for name in (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"):
-        batch = {b"data": draw.integers(0, 256, (20, 3072), np.uint8).astype(np.uint8),
-                 b"labels": [n % 10 for n in range(20)]}
+        batch = {
+            b"data": draw.integers(0, 256, (20, 3072), np.uint8).astype(np.uint8),
+            b"labels": [n % 10 for n in range(20)],
+        }
         content = pickle.dumps(batch | replaced.pop(name, {}), protocol=2)
         (folder / name).write_bytes(content)
     return folder
@@ -171,17 +201,29 @@ def test_a_pickle_with_malice_is_never_run(tmp_path):
     folder, marker = cifar10(tmp_path / "c"), tmp_path / "marker"
     for protocol in range(6):
         (folder / "data_batch_3").write_bytes(pickle.dumps(Malice(marker), protocol))
-        told = refused("train", "--data", "cifar10", "--data-dir", "c", folder=tmp_path,
-                       words=("data_batch_3", "system"))
+        told = refused(
+            "train",
+            "--data",
+            "cifar10",
+            "--data-dir",
+            "c",
+            folder=tmp_path,
+            words=("data_batch_3", "system"),
+        )
         assert "Nothing in it was run" in told
         assert not marker.exists()
 
 
-@pytest.mark.parametrize(("batch", "words"), [
-    ({b"labels": [11] * 20}, ("data_batch_2", "11")), ({b"labels": [-1] * 20}, ("-1",)),
-    ({b"labels": [1] * 3}, ("data_batch_2", "3", "20")),
-    ({b"data": np.zeros((20, 3071), np.uint8)}, ("3071",)),
-    ({b"data": np.full((20, 3072), np.nan)}, ("data_batch_2", "float64"))])
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        ({b"labels": [11] * 20}, ("data_batch_2", "11")),
+        ({b"labels": [-1] * 20}, ("-1",)),
+        ({b"labels": [1] * 3}, ("data_batch_2", "3", "20")),
+        ({b"data": np.zeros((20, 3071), np.uint8)}, ("3071",)),
+        ({b"data": np.full((20, 3072), np.nan)}, ("data_batch_2", "float64")),
+    ],
+)
 def test_wrong_contents_of_a_right_pickle(tmp_path, batch, words):
     cifar10(tmp_path / "c", data_batch_2=batch)
     refused("train", "--data", "cifar10", "--data-dir", "c", folder=tmp_path, words=words)
@@ -192,8 +234,15 @@ def test_damaged_batches(tmp_path):
     whole = (folder / "data_batch_4").read_bytes()
     for content in (b"", whole[: len(whole) // 2], b"\0" * 100, b"not a pickle"):
         (folder / "data_batch_4").write_bytes(content)
-        refused("train", "--data", "cifar10", "--data-dir", "c", folder=tmp_path,
-                words=("data_batch_4",))
+        refused(
+            "train",
+            "--data",
+            "cifar10",
+            "--data-dir",
+            "c",
+            folder=tmp_path,
+            words=("data_batch_4",),
+        )
     (folder / "data_batch_4").unlink()
     refused("train", "--data", "cifar10", "--data-dir", "c", words=("without data_batch_4",))
     (folder / "data_batch_4").write_bytes((folder / "data_batch_1").read_bytes())
@@ -208,22 +257,28 @@ def idx(array, magic=None):
 def mnist(folder, **replaced):
     folder.mkdir()
     labels = np.arange(20, dtype=np.uint8) % 10
-    files = {"train-images-idx3-ubyte": idx(np.arange(20 * 784).astype(np.uint8).reshape(
-        20, 28, 28)), "train-labels-idx1-ubyte": idx(labels)}
+    files = {
+        "train-images-idx3-ubyte": idx(np.arange(20 * 784).astype(np.uint8).reshape(20, 28, 28)),
+        "train-labels-idx1-ubyte": idx(labels),
+    }
     files |= {name.replace("train", "t10k"): content for name, content in files.items()}
     for name, content in files.items():
         (folder / name).write_bytes(replaced.get(name.split("-idx")[0].replace("-", "_"), content))
 
 
-@pytest.mark.parametrize(("replaced", "words"), [
-    ({"train_images": b""}, ("train-images",)),
-    ({"train_images": idx(np.zeros((20, 28, 28), np.uint8), 0x12345678)}, ("train-images",)),
-    ({"train_images": idx(np.zeros((20, 28, 28), np.uint8))[:-1]}, ("train-images",)),
-    ({"train_images": idx(np.zeros((20, 28, 28), np.uint8)) + b"x"}, ("train-images",)),
-    ({"train_labels": idx(np.zeros(19, np.uint8))}, ("19", "20")),
-    ({"train_labels": idx(np.full(20, 10, np.uint8))}, ("10",)),
-    ({"train_images": struct.pack(">IIII", 0x803, 2**31, 2**31, 9)}, ("train-images",)),
-    ({"train_images": gzip.compress(b"\0" * 10**6)}, ("train-images",))])
+@pytest.mark.parametrize(
+    ("replaced", "words"),
+    [
+        ({"train_images": b""}, ("train-images",)),
+        ({"train_images": idx(np.zeros((20, 28, 28), np.uint8), 0x12345678)}, ("train-images",)),
+        ({"train_images": idx(np.zeros((20, 28, 28), np.uint8))[:-1]}, ("train-images",)),
+        ({"train_images": idx(np.zeros((20, 28, 28), np.uint8)) + b"x"}, ("train-images",)),
+        ({"train_labels": idx(np.zeros(19, np.uint8))}, ("19", "20")),
+        ({"train_labels": idx(np.full(20, 10, np.uint8))}, ("10",)),
+        ({"train_images": struct.pack(">IIII", 0x803, 2**31, 2**31, 9)}, ("train-images",)),
+        ({"train_images": gzip.compress(b"\0" * 10**6)}, ("train-images",)),
+    ],
+)
 def test_idx_files(tmp_path, replaced, words):
     mnist(tmp_path / "m", **replaced)
     refused("train", "--data", "mnist", "--data-dir", "m", folder=tmp_path, words=words)
@@ -259,17 +314,26 @@ def png_claiming(width, height):
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("huge.png", png_claiming(60_000, 60_000)), ("text.png", b"I am a letter"),
-    ("magic.png", b"\x89PNG\r\n\x1a\n"), ("empty.jpg", b""), ("short.pgm", b"P5 8 8 255\n\0"),
-    ("claim.pgm", b"P5 99999999 99999999 255\n\0"), ("zero.png", png_claiming(0, 5))])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("huge.png", png_claiming(60_000, 60_000)),
+        ("text.png", b"I am a letter"),
+        ("magic.png", b"\x89PNG\r\n\x1a\n"),
+        ("empty.jpg", b""),
+        ("short.pgm", b"P5 8 8 255\n\0"),
+        ("claim.pgm", b"P5 99999999 99999999 255\n\0"),
+        ("zero.png", png_claiming(0, 5)),
+    ],
+)
 def test_images_that_are_none(tmp_path, name, content):
     images(tmp_path / "d", cat=4, dog={name: content})
     refused("train", "--data", "folder:d", words=(name,), folder=tmp_path)
 
 
-@pytest.mark.parametrize("member", [
-    "../escaped.png", "/tmp/escaped-backlight.png", "a/../../x.png"])
+@pytest.mark.parametrize(
+    "member", ["../escaped.png", "/tmp/escaped-backlight.png", "a/../../x.png"]
+)
 def test_a_tar_that_reaches_out_writes_nothing(tmp_path, member):
     picture = io.BytesIO()
     Image.new("L", (8, 8)).save(picture, "PNG")

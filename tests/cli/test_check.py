@@ -45,8 +45,9 @@ def nothing():
 def file(tmp_path):
     def write(factor="1", text=None):
         path = tmp_path / "mine.py"
-        path.write_text(textwrap.dedent(text) if text is not None
-                        else GATE.format(factor=factor, told=factor))
+        path.write_text(
+            textwrap.dedent(text) if text is not None else GATE.format(factor=factor, told=factor)
+        )
         return str(path)
 
     return write
@@ -60,19 +61,33 @@ def test_neuron(capsys):
     assert "5 happy" in shown
 
 
-@pytest.mark.parametrize("arguments", [
-    ["-x*y", "x=-2", "y=3"], ["sum((W@x)**2)", "W=[[1, 2], [3, 4]]", "x=[1, -1]", "--order", "2"],
-    ["max(x, 0)", "x=0"], ["sigmoid"], ["maximum"], ["svm", "--samples", "2"],
-    ["mlp", "--samples", "1", "--burn-in", "2", "--examples", "2"],
-    ["convnet", "--samples", "1", "--seed", "3"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-x*y", "x=-2", "y=3"],
+        ["sum((W@x)**2)", "W=[[1, 2], [3, 4]]", "x=[1, -1]", "--order", "2"],
+        ["max(x, 0)", "x=0"],
+        ["sigmoid"],
+        ["maximum"],
+        ["svm", "--samples", "2"],
+        ["mlp", "--samples", "1", "--burn-in", "2", "--examples", "2"],
+        ["convnet", "--samples", "1", "--seed", "3"],
+    ],
+)
 def test_right_gradients(arguments, capsys):
     assert run(["check", *arguments]) == 0
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("factor", "named"), [
-    ("2", "twice too large"), ("-1", "the sign"), ("1.001", "a factor of 1.001"),
-    ("(1 + 1e-5)", "a factor of 1.00001")])
+@pytest.mark.parametrize(
+    ("factor", "named"),
+    [
+        ("2", "twice too large"),
+        ("-1", "the sign"),
+        ("1.001", "a factor of 1.001"),
+        ("(1 + 1e-5)", "a factor of 1.00001"),
+    ],
+)
 def test_wrong_gradients(file, capsys, factor, named):
     assert run(["check", file(factor) + ":case"]) == 1
     shown = capsys.readouterr().out
@@ -98,12 +113,22 @@ def test_functions_and_models_of_a_file(file, capsys):
     assert "weight" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    ([], "nothing to check"), (["sigmoif"], "Did you mean 'sigmoid'?"), (["x*z", "x=3"], "z"),
-    (["x*", "x=3"], "^ here"), (["x", "x=abc"], "input x"), (["2+3"], "without names"),
-    (["x", "x=1", "--order", "3"], "from 1 to 2"), (["mlp", "--samples", "0"], "--samples"),
-    (["--all-gates", "x"], "Leave one"), (["nowhere.py:f"], "no such file"),
-    (["x", "x=1", "--ordr", "2"], "--ordr")])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to check"),
+        (["sigmoif"], "Did you mean 'sigmoid'?"),
+        (["x*z", "x=3"], "z"),
+        (["x*", "x=3"], "^ here"),
+        (["x", "x=abc"], "input x"),
+        (["2+3"], "without names"),
+        (["x", "x=1", "--order", "3"], "from 1 to 2"),
+        (["mlp", "--samples", "0"], "--samples"),
+        (["--all-gates", "x"], "Leave one"),
+        (["nowhere.py:f"], "no such file"),
+        (["x", "x=1", "--ordr", "2"], "--ordr"),
+    ],
+)
 def test_misuse(arguments, said, capsys):
     assert run(["check", *arguments]) == 2
     captured = capsys.readouterr()
@@ -111,9 +136,15 @@ def test_misuse(arguments, said, capsys):
     assert "Traceback" not in captured.err
 
 
-@pytest.mark.parametrize(("name", "text", "said"), [
-    ("nothing", None, "(function, inputs)"), ("modle", None, "model"),
-    ("f", "1/0", "ZeroDivisionError"), ("f", "def (", "SyntaxError")])
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("nothing", None, "(function, inputs)"),
+        ("modle", None, "model"),
+        ("f", "1/0", "ZeroDivisionError"),
+        ("f", "def (", "SyntaxError"),
+    ],
+)
 def test_misuse_of_a_file(file, capsys, name, text, said):
     assert run(["check", f"{file(text=text)}:{name}"]) == 2
     assert said in capsys.readouterr().err
@@ -128,8 +159,9 @@ def test_all_gates(capsys, monkeypatch):
     monkeypatch.setattr("backlight.gates.gates", lambda: iter(gates))
     assert run(["check", "--all-gates"]) == 0
     assert "2 of 2 gates keep" in capsys.readouterr().out
-    monkeypatch.setattr(find("multiply"), "backward", lambda u, x, y, o: (u * x, u * x),
-                        raising=False)
+    monkeypatch.setattr(
+        find("multiply"), "backward", lambda u, x, y, o: (u * x, u * x), raising=False
+    )
     assert every_gate.check_gate("multiply")
     assert run(["check", "--all-gates"]) == 1
     assert "multiply" in capsys.readouterr().out

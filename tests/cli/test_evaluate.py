@@ -8,8 +8,24 @@ from tests.cli.command import command, refused
 @pytest.fixture
 def run(tmp_path):
     path = str(tmp_path / "r")
-    assert command("train", "--data", "spiral", "--model", "mlp", "--epochs", "200", "--seed",
-                   "3", "--out", path, "--no-report", "-q").code == 0
+    assert (
+        command(
+            "train",
+            "--data",
+            "spiral",
+            "--model",
+            "mlp",
+            "--epochs",
+            "200",
+            "--seed",
+            "3",
+            "--out",
+            path,
+            "--no-report",
+            "-q",
+        ).code
+        == 0
+    )
     return path
 
 

@@ -14,7 +14,8 @@ def test_the_sum_is_the_models_own(model):
 
 
 def test_wishes():
-    out = command("summary", "mlp", "--shape", "1×8x8", "--hidden", "7,5", "--classes", "3",
-                  "--batch", "16").out
+    out = command(
+        "summary", "mlp", "--shape", "1×8x8", "--hidden", "7,5", "--classes", "3", "--batch", "16"
+    ).out
     for part in ("16×7", "16×5", "16×3"):
         assert part in out

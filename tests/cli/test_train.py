@@ -34,21 +34,29 @@ def test_twelve_epochs_of_the_default_learn_the_digits(tmp_path):
 
 @pytest.mark.parametrize("model", ["softmax", "svm", "mlp", "convnet"])
 def test_every_model(model):
-    ended = command("train", "--model", model, "--epochs", "1", "--limit", "200", "--out", "r",
-                    "--no-report")
+    ended = command(
+        "train", "--model", model, "--epochs", "1", "--limit", "200", "--out", "r", "--no-report"
+    )
     assert ended.code == 0, ended.err
     assert "report.html" not in ended.out
 
 
 @pytest.mark.parametrize("data", ["spiral", "circles", "moons", "xor", "blobs"])
 def test_every_toy(data):
-    assert command("train", "--data", data, "--model", "mlp", "--epochs", "2", "--out", "r",
-                   "--no-report").code == 0
+    assert (
+        command(
+            "train", "--data", data, "--model", "mlp", "--epochs", "2", "--out", "r", "--no-report"
+        ).code
+        == 0
+    )
 
 
 def test_every_rule_and_schedule():
-    choices = {field.name: field.metadata["among"]() for field in fields(Settings)
-               if field.metadata["among"]}
+    choices = {
+        field.name: field.metadata["among"]()
+        for field in fields(Settings)
+        if field.metadata["among"]
+    }
     for option in ("optimizer", "schedule"):
         for name in choices[option]:
             ended = command("train", *QUICK, f"--{option}", name, "--out", name, "-q")
@@ -59,8 +67,11 @@ def test_plain_lines_in_a_pipe():
     ended = command("train", *QUICK, "--out", "r")
     lines = ended.err.splitlines()
     assert lines[0].startswith("blobs · 2 · ")
-    assert re.match(r"epoch 1/2  train loss [\d.]+ · [\d.]+%   validation loss [\d.]+ · [\d.]+%"
-                    r"   [\d.]+ s   [\d,]+ images/s$", lines[3])
+    assert re.match(
+        r"epoch 1/2  train loss [\d.]+ · [\d.]+%   validation loss [\d.]+ · [\d.]+%"
+        r"   [\d.]+ s   [\d,]+ images/s$",
+        lines[3],
+    )
     assert "\x1b" not in ended.err
     assert ended.out.endswith("wrote r/  (metrics.jsonl, config.toml, checkpoints/)\n")
 
@@ -87,24 +98,60 @@ def test_flags_win_over_environment_over_file(monkeypatch, tmp_path):
     (tmp_path / "c.toml").write_text('lr = 0.5\nseed = 7\nepochs = 9\nmodel = "softmax"\n')
     monkeypatch.setenv("BACKLIGHT_LR", "0.25")
     monkeypatch.setenv("BACKLIGHT_EPOCHS", "8")
-    assert command("train", "--data", "blobs", "--config", "c.toml", "--epochs", "1", "--out",
-                   "r", "--no-report").code == 0
+    assert (
+        command(
+            "train",
+            "--data",
+            "blobs",
+            "--config",
+            "c.toml",
+            "--epochs",
+            "1",
+            "--out",
+            "r",
+            "--no-report",
+        ).code
+        == 0
+    )
     recorded = Run.open("r").settings()
     assert (recorded["lr"], recorded["seed"], recorded["epochs"]) == (0.25, 7, 1)
-    refused("train", "--data", "blobs", "--config", "r/config.toml", "--seed", "x",
-            words=("seed", "'x'"))
+    refused(
+        "train",
+        "--data",
+        "blobs",
+        "--config",
+        "r/config.toml",
+        "--seed",
+        "x",
+        words=("seed", "'x'"),
+    )
 
 
 def test_a_run_without_out_takes_the_next_number(tmp_path):
     for _ in range(2):
         assert command("train", *QUICK).code == 0
     assert sorted(one.name for one in (tmp_path / "runs").iterdir()) == [
-        "blobs-softmax-001", "blobs-softmax-002"]
+        "blobs-softmax-001",
+        "blobs-softmax-002",
+    ]
 
 
 def test_resume_with_more_epochs_counts_the_looks():
-    assert command("train", "--model", "mlp", "--limit", "300", "--epochs", "2", "--no-report",
-                   "--out", "r").code == 0
+    assert (
+        command(
+            "train",
+            "--model",
+            "mlp",
+            "--limit",
+            "300",
+            "--epochs",
+            "2",
+            "--no-report",
+            "--out",
+            "r",
+        ).code
+        == 0
+    )
     refused("train", "--resume", "r", words=("finished", "--epochs"))
     ended = command("train", "--resume", "r", "--epochs", "4", "--no-report")
     assert ended.code == 0
@@ -127,8 +174,9 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_finite_parameters(tmp_path):
     from backlight.train import checkpoint
     from backlight.train.weights import nonfinite
 
-    ended = command("train", "--model", "mlp", "--optimizer", "sgd", "--lr", "1e6", "--out", "r",
-                    "--no-report")
+    ended = command(
+        "train", "--model", "mlp", "--optimizer", "sgd", "--lr", "1e6", "--out", "r", "--no-report"
+    )
     assert ended.code == 2
     for words in ("a finite loss", "It began here: ", "--lr", "checkpoint"):
         assert words in ended.err
@@ -150,11 +198,32 @@ def test_the_groups_name_settings_that_exist():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
-@pytest.mark.parametrize("surroundings", [{"TERM": "xterm"}, {"TERM": "xterm", "NO_COLOR": "1"},
-                                          {"TERM": "dumb"}, {"TERM": "xterm", "COLUMNS": "20"}])
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"TERM": "xterm"},
+        {"TERM": "xterm", "NO_COLOR": "1"},
+        {"TERM": "dumb"},
+        {"TERM": "xterm", "COLUMNS": "20"},
+    ],
+)
 def test_a_terminal_shows_a_bar(tmp_path, surroundings):
-    shown = _in_terminal(["train", "--data", "spiral", "--model", "mlp", "--epochs", "60",
-                          "--no-report", "--out", "r"], tmp_path, surroundings)
+    shown = _in_terminal(
+        [
+            "train",
+            "--data",
+            "spiral",
+            "--model",
+            "mlp",
+            "--epochs",
+            "60",
+            "--no-report",
+            "--out",
+            "r",
+        ],
+        tmp_path,
+        surroundings,
+    )
     assert "epoch" in shown
     assert "test (first look, recorded)" in shown.replace("\r\n", "\n")
     colours = re.findall(r"\x1b\[[0-9;]*[34][0-9][0-9;]*m", shown)
@@ -172,9 +241,13 @@ def _in_terminal(arguments, folder, surroundings):
     """What a program writes to a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "backlight", *arguments], cwd=folder, stdin=theirs, stdout=theirs,
-        stderr=theirs, env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80",
-                            **surroundings})
+        [sys.executable, "-m", "backlight", *arguments],
+        cwd=folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **surroundings},
+    )
     os.close(theirs)
     pieces = []
     while True:

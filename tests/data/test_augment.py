@@ -17,8 +17,12 @@ from backlight.data.transform import Compose, Flatten
 from backlight.errors import ArgumentError, ShapeError
 
 RANDOM = [
-    RandomHorizontalFlip(), RandomCrop(5, padding=1), RandomCrop((8, 3)), RandomShift(2),
-    Cutout(3), ColorJitter(0.4, 0.4, 0.4),
+    RandomHorizontalFlip(),
+    RandomCrop(5, padding=1),
+    RandomCrop((8, 3)),
+    RandomShift(2),
+    Cutout(3),
+    ColorJitter(0.4, 0.4, 0.4),
     Compose([RandomShift(1), Compose([RandomHorizontalFlip(), ColorJitter(contrast=0.5)])]),
 ]
 
@@ -29,15 +33,16 @@ def images(n, dtype=np.uint8):
 
 @pytest.mark.parametrize("transform", RANDOM, ids=repr)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@given(st.integers(0, 2**64 - 1), st.integers(0, 1000), st.permutations(range(9)),
-       st.integers(1, 9))
+@given(
+    st.integers(0, 2**64 - 1), st.integers(0, 1000), st.permutations(range(9)), st.integers(1, 9)
+)
 @settings(max_examples=15)
 def test_an_image_does_not_care_about_its_batch(transform, dtype, seed, epoch, order, size):
     pool = images(9, dtype)
     whole = transform(pool, Draw(seed, epoch, np.arange(9)))
     assert whole.dtype == dtype
     for start in range(0, 9, size):
-        batch = np.array(order[start:start + size])
+        batch = np.array(order[start : start + size])
         parts = transform(pool[batch], Draw(seed, epoch, batch))
         assert parts.tobytes() == np.ascontiguousarray(whole[batch]).tobytes()
 
@@ -79,7 +84,7 @@ def test_crops_are_windows_and_reach_every_corner():
     assert set(corners) == {6 * row + column for row in range(3) for column in range(3)}
     for image, corner in zip(out, corners, strict=True):
         row, column = divmod(int(corner), 6)
-        assert (image[0] == pool[0, 0, row:row + 4, column:column + 4]).all()
+        assert (image[0] == pool[0, 0, row : row + 4, column : column + 4]).all()
 
 
 def test_shift_moves_both_ways_and_fills_with_zero():
@@ -132,9 +137,12 @@ def test_jitter_formulas():
 def test_bad_arguments():
     batch, draw = images(2), Draw(0, 0, [0, 1])
     for make, said in [
-        (lambda: RandomHorizontalFlip(1.5), r"p=1\.5"), (lambda: RandomCrop(0), "size=0"),
-        (lambda: RandomCrop((3, 3, 3)), "size="), (lambda: RandomCrop(3, -1), "padding=-1"),
-        (lambda: RandomShift(1.5), r"pixels=1\.5"), (lambda: Cutout(True), "size=True"),
+        (lambda: RandomHorizontalFlip(1.5), r"p=1\.5"),
+        (lambda: RandomCrop(0), "size=0"),
+        (lambda: RandomCrop((3, 3, 3)), "size="),
+        (lambda: RandomCrop(3, -1), "padding=-1"),
+        (lambda: RandomShift(1.5), r"pixels=1\.5"),
+        (lambda: Cutout(True), "size=True"),
         (lambda: ColorJitter(contrast=-1), "contrast=-1"),
         (lambda: ColorJitter(brightness=float("nan")), "brightness=nan"),
         (lambda: RandomShift(1)(batch), "no random numbers"),

@@ -24,8 +24,10 @@ def write_mnist(folder):
         for what, shape in [("images-idx3", (10, 28, 28)), ("labels-idx1", (10,))]:
             content = np.zeros(shape, np.uint8) if len(shape) > 1 else np.arange(10, dtype=np.uint8)
             (folder / f"{kind}-{what}-ubyte").write_bytes(
-                bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
-                + content.tobytes())
+                bytes([0, 0, 8, len(shape)])
+                + struct.pack(f">{len(shape)}I", *shape)
+                + content.tobytes()
+            )
 
 
 def test_every_plain_name_loads():
@@ -83,11 +85,18 @@ def test_what_is_not_there_is_fetched_only_into_the_cache(tmp_path, monkeypatch)
         load("cifar10", tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("minst", "Did you mean 'mnist'"), ("CIFAR10", "Did you mean 'cifar10'"),
-    ("folder", r"needs folder:PATH"), ("faces:", r"needs faces:PATH"),
-    ("mnist:here", "'mnist:here'"), ("", "Known: digits"), ("folders:x", "Did you mean 'folder:P"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("minst", "Did you mean 'mnist'"),
+        ("CIFAR10", "Did you mean 'cifar10'"),
+        ("folder", r"needs folder:PATH"),
+        ("faces:", r"needs faces:PATH"),
+        ("mnist:here", "'mnist:here'"),
+        ("", "Known: digits"),
+        ("folders:x", "Did you mean 'folder:P"),
+    ],
+)
 def test_an_unknown_name_is_answered_with_the_nearest(name, message):
     with pytest.raises(UsageError, match=message):
         load(name)

@@ -36,9 +36,16 @@ def write(folder, make=pickled, suffix="", pack=bytes):
         (folder / (name + suffix)).write_bytes(pack(make(number)))
 
 
-@pytest.mark.parametrize(("make", "suffix", "pack"), [
-    (pickled, "", bytes), (pickled, ".xz", lzma.compress), (pickled, ".gz", gzip.compress),
-    (binary, ".bin", bytes), (binary, ".bin.gz", gzip.compress)])
+@pytest.mark.parametrize(
+    ("make", "suffix", "pack"),
+    [
+        (pickled, "", bytes),
+        (pickled, ".xz", lzma.compress),
+        (pickled, ".gz", gzip.compress),
+        (binary, ".bin", bytes),
+        (binary, ".bin.gz", gzip.compress),
+    ],
+)
 @pytest.mark.parametrize("below", ["", "cifar-10-batches-py", "cifar10/cifar-10-batches-py"])
 def test_both_layouts_plain_or_compressed_give_the_same(tmp_path, make, suffix, pack, below):
     write(tmp_path / below, make, suffix, pack)
@@ -47,15 +54,17 @@ def test_both_layouts_plain_or_compressed_give_the_same(tmp_path, make, suffix, 
     for k in range(5):
         pixels, labels = batch(k)
         np.testing.assert_array_equal(
-            data.train.inputs[4 * k:4 * k + 4], pixels.reshape(4, 3, 32, 32))
-        assert data.train.labels[4 * k:4 * k + 4].tolist() == labels
+            data.train.inputs[4 * k : 4 * k + 4], pixels.reshape(4, 3, 32, 32)
+        )
+        assert data.train.labels[4 * k : 4 * k + 4].tolist() == labels
     np.testing.assert_array_equal(data.test.inputs.reshape(4, -1), batch(5)[0])
 
 
 def test_the_tar_is_read_as_it_was_published(tmp_path):
     write(tmp_path / "plain")
     (tmp_path / "plain" / "batches.meta").write_bytes(
-        pickle.dumps({b"label_names": [name.encode().upper() for name in CLASSES]}, 2))
+        pickle.dumps({b"label_names": [name.encode().upper() for name in CLASSES]}, 2)
+    )
     (tmp_path / "plain" / "readme.html").write_text("<html>")
     with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as tar:
         tar.add(tmp_path / "plain", "cifar-10-batches-py")
@@ -96,35 +105,50 @@ def floats(rows=4):
     return np.zeros((rows, 3072), np.float32)
 
 
-@pytest.mark.parametrize(("changed", "message"), [
-    ({b"data": None}, r"without 'data'; it has \['batch_label', 'labels'\]"),
-    ({b"labels": None, b"fine_labels": [1]}, "without 'labels'"),
-    ({b"labels": [1, 2, 11, 3]}, "label 11 at row 2"),
-    ({b"labels": [1, -1, 0, 3]}, "label -1 at row 1"),
-    ({b"labels": [1, 2.0, 0, 3]}, "label that is a float, at row 1"),
-    ({b"labels": [1, True, 0, 3]}, "label that is a bool"),
-    ({b"labels": [1, [2], 0, 3]}, "label that is a list"),
-    ({b"labels": [1, 2]}, "4 images and 2 labels"),
-    ({b"labels": 3}, "'labels' that is a int"),
-    ({b"labels": np.zeros((4, 1), int)}, "'labels' that is a ndarray"),
-    ({b"data": np.zeros((4, 3071), np.uint8)}, r"shape \(4, 3071\)"),
-    ({b"data": np.zeros((0, 3072), np.uint8)}, r"shape \(0, 3072\)"),
-    ({b"data": np.zeros(3072, np.uint8)}, r"shape \(3072,\)"),
-    ({b"data": floats()}, "float32"), ({b"data": [1, 2]}, "'data' that is a list"),
-])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({b"data": None}, r"without 'data'; it has \['batch_label', 'labels'\]"),
+        ({b"labels": None, b"fine_labels": [1]}, "without 'labels'"),
+        ({b"labels": [1, 2, 11, 3]}, "label 11 at row 2"),
+        ({b"labels": [1, -1, 0, 3]}, "label -1 at row 1"),
+        ({b"labels": [1, 2.0, 0, 3]}, "label that is a float, at row 1"),
+        ({b"labels": [1, True, 0, 3]}, "label that is a bool"),
+        ({b"labels": [1, [2], 0, 3]}, "label that is a list"),
+        ({b"labels": [1, 2]}, "4 images and 2 labels"),
+        ({b"labels": 3}, "'labels' that is a int"),
+        ({b"labels": np.zeros((4, 1), int)}, "'labels' that is a ndarray"),
+        ({b"data": np.zeros((4, 3071), np.uint8)}, r"shape \(4, 3071\)"),
+        ({b"data": np.zeros((0, 3072), np.uint8)}, r"shape \(0, 3072\)"),
+        ({b"data": np.zeros(3072, np.uint8)}, r"shape \(3072,\)"),
+        ({b"data": floats()}, "float32"),
+        ({b"data": [1, 2]}, "'data' that is a list"),
+    ],
+)
 def test_a_pickle_with_other_contents_names_file_key_and_value(tmp_path, changed, message):
     write(tmp_path)
     data, labels = batch(1)
     content = {b"data": data, b"labels": labels, b"batch_label": b"x"} | changed
     (tmp_path / "data_batch_2").write_bytes(
-        pickle.dumps({key: value for key, value in content.items() if value is not None}, 2))
+        pickle.dumps({key: value for key, value in content.items() if value is not None}, 2)
+    )
     with pytest.raises((DataError, RangeError), match=f"data_batch_2 got .*{message}"):
         load_cifar10(tmp_path)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"cos\nsystem\n(S'true'\ntR.", pickle.dumps([1]), b"\x89PNG", pickled(1)[:-9],
-    lzma.compress(pickled(1))[:-9], gzip.compress(pickled(1))[:-1], pickled(1) + b"x"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"cos\nsystem\n(S'true'\ntR.",
+        pickle.dumps([1]),
+        b"\x89PNG",
+        pickled(1)[:-9],
+        lzma.compress(pickled(1))[:-9],
+        gzip.compress(pickled(1))[:-1],
+        pickled(1) + b"x",
+    ],
+)
 def test_a_damaged_or_hostile_batch_is_named(tmp_path, content):
     write(tmp_path)
     (tmp_path / "data_batch_4").write_bytes(content)
@@ -132,9 +156,14 @@ def test_a_damaged_or_hostile_batch_is_named(tmp_path, content):
         load_cifar10(tmp_path)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", "0 bytes: 0 images"), (binary(1)[:-1], "12291 bytes: 3 images and 3072 bytes over"),
-    (b"\x0a" + binary(1)[1:], "label 10 at row 0")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "0 bytes: 0 images"),
+        (binary(1)[:-1], "12291 bytes: 3 images and 3072 bytes over"),
+        (b"\x0a" + binary(1)[1:], "label 10 at row 0"),
+    ],
+)
 def test_a_binary_batch_of_wrong_length_or_label_is_named(tmp_path, content, message):
     write(tmp_path, binary, ".bin")
     (tmp_path / "data_batch_5.bin").write_bytes(content)

@@ -19,7 +19,9 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_reads_no_library_that_only_reading_needs():
-    code = ("import sys, backlight.data, backlight.data.catalogue, backlight.data.folder\n"
-            "print([m for m in ('sklearn', 'PIL', 'pooch', 'platformdirs') if m in sys.modules])")
+    code = (
+        "import sys, backlight.data, backlight.data.catalogue, backlight.data.folder\n"
+        "print([m for m in ('sklearn', 'PIL', 'pooch', 'platformdirs') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

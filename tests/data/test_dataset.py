@@ -28,13 +28,16 @@ def test_an_index_outside_is_refused(index):
         four()[index]
 
 
-@pytest.mark.parametrize(("inputs", "labels"), [
-    (np.zeros((3, 2)), np.zeros(4, int)),
-    (np.zeros(4), np.zeros(4, int)),
-    (np.zeros((4, 2)), np.zeros(4)),
-    (np.zeros((4, 2)), np.zeros((4, 1), int)),
-    (np.array([["a"], ["b"]]), np.zeros(2, int)),
-])
+@pytest.mark.parametrize(
+    ("inputs", "labels"),
+    [
+        (np.zeros((3, 2)), np.zeros(4, int)),
+        (np.zeros(4), np.zeros(4, int)),
+        (np.zeros((4, 2)), np.zeros(4)),
+        (np.zeros((4, 2)), np.zeros((4, 1), int)),
+        (np.array([["a"], ["b"]]), np.zeros(2, int)),
+    ],
+)
 def test_examples_refuse_what_is_not_rows_with_labels(inputs, labels):
     with pytest.raises(DataError):
         Examples(inputs, labels)
@@ -95,8 +98,14 @@ def test_nan_is_found_behind_the_first_block():
 
 def test_inputs_keep_or_change_their_type_by_the_stated_rule():
     labels = [0, 1]
-    for given, kept in [(np.uint8, np.uint8), (np.float32, np.float32), (float, float),
-                        (np.int16, np.float32), (bool, np.float32), (np.float16, np.float32)]:
+    for given, kept in [
+        (np.uint8, np.uint8),
+        (np.float32, np.float32),
+        (float, float),
+        (np.int16, np.float32),
+        (bool, np.float32),
+        (np.float16, np.float32),
+    ]:
         examples, _ = check_examples(np.ones((2, 3), given), labels)
         assert examples.inputs.dtype == kept
     assert check_examples([1.0, 2.0], labels)[0].inputs.shape == (2, 1)

@@ -32,9 +32,15 @@ def published(monkeypatch):
     thread.start()
     home = f"http://127.0.0.1:{server.server_port}/"
     digest = hashlib.sha256(CONTENT).hexdigest()
-    monkeypatch.setattr(download, "PUBLISHED", {
-        "good": (home, {"a.gz": digest, "b.gz": digest}), "changed": (home, {"a.gz": "0" * 64}),
-        "gone": (home, {"missing.gz": digest})})
+    monkeypatch.setattr(
+        download,
+        "PUBLISHED",
+        {
+            "good": (home, {"a.gz": digest, "b.gz": digest}),
+            "changed": (home, {"a.gz": "0" * 64}),
+            "gone": (home, {"missing.gz": digest}),
+        },
+    )
     yield asked
     server.shutdown()
     thread.join()
@@ -48,8 +54,10 @@ def test_files_are_fetched_once_and_checked(published, tmp_path):
     assert published == ["/a.gz", "/b.gz"]
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("changed", "another SHA-256 than was published"), ("gone", "no answer .*404")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("changed", "another SHA-256 than was published"), ("gone", "no answer .*404")],
+)
 def test_another_file_or_none_is_told_and_nothing_is_left(published, tmp_path, name, message):
     with pytest.raises(DataError, match=message) as caught:
         download.fetch(name, tmp_path)
@@ -65,8 +73,11 @@ def test_too_large_a_body_is_cut_off(published, tmp_path, monkeypatch):
 
 
 def test_offline_says_which_file_to_put_where(tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "PUBLISHED", {
-        "mnist": ("http://127.0.0.1:9/", {"train-images-idx3-ubyte.gz": "0" * 64})})
+    monkeypatch.setattr(
+        download,
+        "PUBLISHED",
+        {"mnist": ("http://127.0.0.1:9/", {"train-images-idx3-ubyte.gz": "0" * 64})},
+    )
     with pytest.raises(DataError, match=r"no answer(.|\n)*put train-images-idx3-ubyte.gz into"):
         download.fetch("mnist", tmp_path)
 

@@ -13,8 +13,15 @@ from backlight.errors import DataError
 CONTENT = bytes(range(256)) * 3000
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress,
-                                  lambda c: gzip.compress(c[:100]) + gzip.compress(c[100:])])
+@pytest.mark.parametrize(
+    "pack",
+    [
+        bytes,
+        gzip.compress,
+        lzma.compress,
+        lambda c: gzip.compress(c[:100]) + gzip.compress(c[100:]),
+    ],
+)
 def test_content_is_the_same_however_it_is_packed(tmp_path, pack):
     (tmp_path / "file").write_bytes(pack(CONTENT))
     assert read_bounded(tmp_path / "file", len(CONTENT)) == CONTENT
@@ -26,9 +33,16 @@ def broken(packed):
     return packed[:-9] + bytes([packed[-9] ^ 1]) + packed[-8:]
 
 
-@pytest.mark.parametrize("damage", [
-    lambda p: p[:-1], lambda p: p[:len(p) // 2], lambda p: p[:-4] + b"\1\2\3\4",
-    lambda p: p[:len(p) // 2] + b"\xff" * 50 + p[len(p) // 2 + 50:], lambda p: p[:8]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda p: p[:-1],
+        lambda p: p[: len(p) // 2],
+        lambda p: p[:-4] + b"\1\2\3\4",
+        lambda p: p[: len(p) // 2] + b"\xff" * 50 + p[len(p) // 2 + 50 :],
+        lambda p: p[:8],
+    ],
+)
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
 def test_damage_of_a_packed_file_names_it(tmp_path, pack, damage):
     noise = zlib.compress(os.urandom(10_000))
@@ -50,8 +64,9 @@ def test_an_xz_file_that_wants_much_memory_is_refused(tmp_path):
     at = packed.index(b"\x21\x01", 12) + 2
     packed[at] = 32
     start, size = 12, (packed[12] + 1) * 4
-    packed[start + size - 4:start + size] = zlib.crc32(
-        packed[start:start + size - 4]).to_bytes(4, "little")
+    packed[start + size - 4 : start + size] = zlib.crc32(packed[start : start + size - 4]).to_bytes(
+        4, "little"
+    )
     (tmp_path / "greedy.xz").write_bytes(packed)
     with pytest.raises(DataError, match=r"greedy\.xz got a damaged stream: .*[Mm]emory"):
         read_bounded(tmp_path / "greedy.xz", 1 << 20)

@@ -29,8 +29,10 @@ def pack(folder, path, mode="w:gz", base="pets", reverse=False):
     with tarfile.open(path, mode) as tar:
         for file in sorted(folder.rglob("*"), reverse=reverse):
             if file.is_file():
-                tar.add(file, f"{base}/{file.relative_to(folder)}" if base else
-                        str(file.relative_to(folder)))
+                tar.add(
+                    file,
+                    f"{base}/{file.relative_to(folder)}" if base else str(file.relative_to(folder)),
+                )
     return path
 
 
@@ -82,8 +84,15 @@ def test_splits_by_folder(tmp_path):
 
 
 def test_hidden_files_are_passed_over_and_others_counted(pets, tmp_path):
-    for name in ("cat/.hidden.png", "cat/.DS_Store", "dog/Thumbs.db", "__MACOSX/cat/._0.png",
-                 ".git/x.png", "readme.txt", "cat/notes.csv"):
+    for name in (
+        "cat/.hidden.png",
+        "cat/.DS_Store",
+        "dog/Thumbs.db",
+        "__MACOSX/cat/._0.png",
+        ".git/x.png",
+        "readme.txt",
+        "cat/notes.csv",
+    ):
         (pets / name).parent.mkdir(parents=True, exist_ok=True)
         (pets / name).write_bytes(b"no image")
     data = load_folder(pets)
@@ -93,10 +102,16 @@ def test_hidden_files_are_passed_over_and_others_counted(pets, tmp_path):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("cat/bad.png", b"\x89PNG\r\n\x1a\n", "a damaged image"),
-    ("cat/bad.jpg", b"some words", "a text"), ("cat/bad.gif", b"GIF89a", r"the format \.gif"),
-    ("cat/bad.JPEG", b"", "an empty file"), ("cat/bad.webp", b"RIFF", r"the format \.webp")])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("cat/bad.png", b"\x89PNG\r\n\x1a\n", "a damaged image"),
+        ("cat/bad.jpg", b"some words", "a text"),
+        ("cat/bad.gif", b"GIF89a", r"the format \.gif"),
+        ("cat/bad.JPEG", b"", "an empty file"),
+        ("cat/bad.webp", b"RIFF", r"the format \.webp"),
+    ],
+)
 def test_a_bad_image_is_named_and_may_be_skipped(pets, tmp_path, packed, name, content, message):
     (pets / name).write_bytes(content)
     path = pack(pets, tmp_path / "pets.tar.gz") if packed else pets
@@ -162,9 +177,15 @@ def test_a_file_that_vanishes_while_reading_is_named(pets, monkeypatch):
         load_folder(pets)
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("pets.zip", b"PK\x03\x04" + bytes(600), "a zip archive"), ("pets.csv", b"a,b", "not a tar"),
-    ("pets.tar", b"", "not a tar"), ("pets.npz", b"PK", "not a tar")])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("pets.zip", b"PK\x03\x04" + bytes(600), "a zip archive"),
+        ("pets.csv", b"a,b", "not a tar"),
+        ("pets.tar", b"", "not a tar"),
+        ("pets.npz", b"PK", "not a tar"),
+    ],
+)
 def test_a_file_that_is_no_tar_and_a_missing_path_are_told(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):

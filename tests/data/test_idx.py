@@ -15,8 +15,11 @@ CODES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
 
 def idx(array, code=None):
     code = code or CODES[array.dtype.newbyteorder(">").str.replace("|", "")]
-    return (bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-            + array.astype(array.dtype.newbyteorder(">")).tobytes())
+    return (
+        bytes([0, 0, code, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    )
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -32,16 +35,24 @@ def test_an_array_comes_back_plain_or_compressed(tmp_path, dtype, pack):
 SMALL = idx(np.arange(6, dtype=np.uint8).reshape(2, 3))
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", r"first bytes \(none\)"), (SMALL[:3], "first bytes 00 00 08"),
-    (b"\x01" + SMALL[1:], "first bytes 01 00 08 02"), (b"\0\0\x07\x02", "00 00 07 02"),
-    (b"\0\0\x08\0", "0 dimensions"), (b"\0\0\x08\xff", "255 dimensions"),
-    (SMALL[:9], "an end within the header"), (SMALL[:-1], "5 bytes of content.*\n.*6, as its"),
-    (SMALL + b"x", "more bytes of content.*\n.*6, as its header says: shape"),
-    (b"\0\0\x08\x02" + b"\x7f\xff\xff\xff" * 2, "header for 4611686014132420609 bytes"),
-    (b"\0\0\x0e\x04" + b"\xff" * 16, "header for"),
-    (b"\x89PNG\r\n", "89 50 4e 47"), (b"PK\x03\x04", "50 4b"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"first bytes \(none\)"),
+        (SMALL[:3], "first bytes 00 00 08"),
+        (b"\x01" + SMALL[1:], "first bytes 01 00 08 02"),
+        (b"\0\0\x07\x02", "00 00 07 02"),
+        (b"\0\0\x08\0", "0 dimensions"),
+        (b"\0\0\x08\xff", "255 dimensions"),
+        (SMALL[:9], "an end within the header"),
+        (SMALL[:-1], "5 bytes of content.*\n.*6, as its"),
+        (SMALL + b"x", "more bytes of content.*\n.*6, as its header says: shape"),
+        (b"\0\0\x08\x02" + b"\x7f\xff\xff\xff" * 2, "header for 4611686014132420609 bytes"),
+        (b"\0\0\x0e\x04" + b"\xff" * 16, "header for"),
+        (b"\x89PNG\r\n", "89 50 4e 47"),
+        (b"PK\x03\x04", "50 4b"),
+    ],
+)
 def test_a_wrong_header_or_length_is_named(tmp_path, content, message):
     for pack in (bytes, gzip.compress):
         (tmp_path / "labels").write_bytes(pack(content))
@@ -69,8 +80,12 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @settings(max_examples=60)
-@given(array=arrays.arrays(st.sampled_from(["u1", "<i2", ">i4", "<f4", "f8"]),
-                           arrays.array_shapes(max_dims=4, max_side=4, min_side=0)))
+@given(
+    array=arrays.arrays(
+        st.sampled_from(["u1", "<i2", ">i4", "<f4", "f8"]),
+        arrays.array_shapes(max_dims=4, max_side=4, min_side=0),
+    )
+)
 def test_any_array_survives(tmp_path_factory, array):
     path = tmp_path_factory.getbasetemp() / "idx"
     path.write_bytes(idx(array))
@@ -81,7 +96,7 @@ def test_any_array_survives(tmp_path_factory, array):
 @given(st.sampled_from([SMALL, gzip.compress(SMALL)]), st.integers(0, 60), st.binary(max_size=6))
 def test_a_mutant_is_read_or_refused(tmp_path_factory, content, at, piece):
     path = tmp_path_factory.getbasetemp() / "mutant"
-    path.write_bytes(content[:at] + piece + content[at + len(piece):])
+    path.write_bytes(content[:at] + piece + content[at + len(piece) :])
     try:
         read_idx(path)
     except DataError:

@@ -25,21 +25,31 @@ def noise(shape=(5, 7, 3), seed=0):
 
 
 def chunk(kind, content):
-    return (struct.pack(">I", len(content)) + kind + content
-            + struct.pack(">I", zlib.crc32(kind + content)))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def png(width, height, *chunks, pixels=b""):
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
-            + b"".join(chunks) + chunk(b"IDAT", zlib.compress(pixels, 9)) + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + b"".join(chunks)
+        + chunk(b"IDAT", zlib.compress(pixels, 9))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("form", ["PNG", "PPM"])
 def test_colour_and_grey_keep_their_values(form):
     colour, grey = noise(), noise((4, 6))
     np.testing.assert_array_equal(
-        read_image(encoded(Image.fromarray(colour), form)), colour.transpose(2, 0, 1))
+        read_image(encoded(Image.fromarray(colour), form)), colour.transpose(2, 0, 1)
+    )
     np.testing.assert_array_equal(read_image(encoded(Image.fromarray(grey), form)), grey[None])
     assert read_image(encoded(Image.fromarray(grey), form), mode="RGB").shape == (3, 4, 6)
     assert read_image(encoded(Image.fromarray(colour), form), mode="L").shape == (1, 5, 7)
@@ -50,21 +60,27 @@ def test_colour_and_grey_keep_their_values(form):
 def test_grey_is_the_weighted_sum_of_colours():
     colour = noise()
     sums = colour @ [0.299, 0.587, 0.114]
-    np.testing.assert_allclose(read_image(encoded(Image.fromarray(colour)), mode="L")[0], sums,
-                               atol=1)
+    np.testing.assert_allclose(
+        read_image(encoded(Image.fromarray(colour)), mode="L")[0], sums, atol=1
+    )
 
 
 def test_transparent_pixels_lie_on_white():
     pixels = np.array([[[255, 0, 0, 0], [255, 0, 0, 255], [0, 0, 0, 128]]], np.uint8)
     assert read_image(encoded(Image.fromarray(pixels)))[:, 0].T.tolist() == [
-        [255, 255, 255], [255, 0, 0], [127, 127, 127]]
+        [255, 255, 255],
+        [255, 0, 0],
+        [127, 127, 127],
+    ]
     grey = np.array([[[9, 0], [9, 255]]], np.uint8)
     assert read_image(encoded(Image.fromarray(grey, "LA")), mode="L").tolist() == [[[255, 9]]]
     palette = Image.new("P", (2, 1))
     palette.putpalette([10, 20, 30, 40, 50, 60])
     palette.putpixel((1, 0), 1)
     assert read_image(encoded(palette, transparency=0))[:, 0].T.tolist() == [
-        [255, 255, 255], [40, 50, 60]]
+        [255, 255, 255],
+        [40, 50, 60],
+    ]
     assert read_image(encoded(palette, transparency=b"\0\xff"))[:, 0, 0].tolist() == [255] * 3
     assert read_image(encoded(palette))[:, 0].T.tolist() == [[10, 20, 30], [40, 50, 60]]
 
@@ -112,16 +128,24 @@ def test_scaling_covers_the_size_and_cuts_at_the_centre():
     assert read_image(encoded(Image.fromarray(noise((1, 300, 3)))), size=(9, 2)).shape == (3, 9, 2)
     same = noise()
     np.testing.assert_array_equal(
-        read_image(encoded(Image.fromarray(same)), size=(5, 7)), same.transpose(2, 0, 1))
+        read_image(encoded(Image.fromarray(same)), size=(5, 7)), same.transpose(2, 0, 1)
+    )
 
 
 FOREIGN = {
-    b"": "an empty file", b"GIF89a" + bytes(50): "a GIF image", b"BM" + bytes(50): "a BMP image",
-    b"RIFF\0\0\0\0WEBPVP8 ": "a WebP image", b"\0\0\0\x18ftypheic": "a HEIC",
-    b"<svg xmlns=''></svg>": "an SVG drawing", b"%!PS-Adobe-3.0 EPSF": "a PostScript file",
-    b"just words": "a text", b"PK\x03\x04" + bytes(9): "a zip archive",
-    b"\n<!DOCTYPE html>": "a web page", b"II*\0" + bytes(9): "a TIFF image",
-    b"\x89PNG\r\n\x1a\n": "a damaged image", b"\xff\xd8\xff\xe0": "a damaged image",
+    b"": "an empty file",
+    b"GIF89a" + bytes(50): "a GIF image",
+    b"BM" + bytes(50): "a BMP image",
+    b"RIFF\0\0\0\0WEBPVP8 ": "a WebP image",
+    b"\0\0\0\x18ftypheic": "a HEIC",
+    b"<svg xmlns=''></svg>": "an SVG drawing",
+    b"%!PS-Adobe-3.0 EPSF": "a PostScript file",
+    b"just words": "a text",
+    b"PK\x03\x04" + bytes(9): "a zip archive",
+    b"\n<!DOCTYPE html>": "a web page",
+    b"II*\0" + bytes(9): "a TIFF image",
+    b"\x89PNG\r\n\x1a\n": "a damaged image",
+    b"\xff\xd8\xff\xe0": "a damaged image",
     bytes(100): "no image; it begins with 00 00",
 }
 
@@ -143,7 +167,7 @@ def test_other_formats_are_refused_though_the_decoder_knows_them():
 def test_a_truncated_image_is_refused(form, share):
     content = encoded(Image.fromarray(noise((64, 64, 3))), form)
     with pytest.raises(DataError, match="half got a damaged image"):
-        read_image(content[:int(len(content) * share)], "half")
+        read_image(content[: int(len(content) * share)], "half")
 
 
 def test_a_tail_behind_the_image_does_not_matter():
@@ -151,9 +175,17 @@ def test_a_tail_behind_the_image_does_not_matter():
     np.testing.assert_array_equal(read_image(content + b"PK\x03\x04"), read_image(content))
 
 
-@pytest.mark.parametrize("content", [
-    png(60_000, 60_000), png(2**31 - 1, 1), png(9000, 9000, pixels=bytes(9000 * 1126)),
-    png(4097, 4096), b"P5 99999999 99999999 255 ", b"P6 4097 4097 255 "])
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(60_000, 60_000),
+        png(2**31 - 1, 1),
+        png(9000, 9000, pixels=bytes(9000 * 1126)),
+        png(4097, 4096),
+        b"P5 99999999 99999999 255 ",
+        b"P6 4097 4097 255 ",
+    ],
+)
 def test_a_huge_image_is_refused_before_it_is_decoded(content):
     assert len(content) < 20_000
     tracemalloc.start()
@@ -165,20 +197,39 @@ def test_a_huge_image_is_refused_before_it_is_decoded(content):
     assert read_image(png(4096, 4096, pixels=bytes(4096 * 513))).shape == (1, 4096, 4096)
 
 
-@pytest.mark.parametrize("content", [
-    png(0, 5), b"P5 0 5 255 ", b"P5 -2 5 255 xxxxxxxxxxx", b"P5 2 2 0 xxxx", b"P5 2 2 70000 xxxx",
-    b"P5 2 2 255 abc", b"P5 " + b"1" * 100_000 + b" 1 255 x", b"P5 #" + b"c" * 100_000,
-    b"P2 2 1 255 1 x", b"P2 2 1 255 1 999", b"P5", b"P9 1 1 255 x", b"P6 1 1 255 ab",
-    b"Pf 1 1 -1.0 abcd", b"PF 1 1 -1.0 abcdabcdabcd"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(0, 5),
+        b"P5 0 5 255 ",
+        b"P5 -2 5 255 xxxxxxxxxxx",
+        b"P5 2 2 0 xxxx",
+        b"P5 2 2 70000 xxxx",
+        b"P5 2 2 255 abc",
+        b"P5 " + b"1" * 100_000 + b" 1 255 x",
+        b"P5 #" + b"c" * 100_000,
+        b"P2 2 1 255 1 x",
+        b"P2 2 1 255 1 999",
+        b"P5",
+        b"P9 1 1 255 x",
+        b"P6 1 1 255 ab",
+        b"Pf 1 1 -1.0 abcd",
+        b"PF 1 1 -1.0 abcdabcdabcd",
+    ],
+)
 def test_a_damaged_header_is_refused(content):
     with pytest.raises(DataError, match="head got"):
         read_image(content, "head")
 
 
-@pytest.mark.parametrize("extra", [
-    chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1 << 26), 9)),
-    chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(1 << 26), 9)),
-    chunk(b"tEXt", b"k\0" + b"t" * 100) * 10_000])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1 << 26), 9)),
+        chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(1 << 26), 9)),
+        chunk(b"tEXt", b"k\0" + b"t" * 100) * 10_000,
+    ],
+)
 def test_texts_and_profiles_that_unfold_do_not_take_memory(extra):
     tracemalloc.start()
     with contextlib.suppress(DataError):
@@ -199,13 +250,17 @@ def test_a_path_is_read_and_what_is_no_file_is_named(tmp_path):
 
 
 @settings(max_examples=200, deadline=2000)
-@given(st.sampled_from([encoded(Image.fromarray(noise((9, 8, 3))), form)
-                        for form in ("PNG", "JPEG", "PPM")]),
-       st.integers(0, 900), st.binary(min_size=1, max_size=8))
+@given(
+    st.sampled_from(
+        [encoded(Image.fromarray(noise((9, 8, 3))), form) for form in ("PNG", "JPEG", "PPM")]
+    ),
+    st.integers(0, 900),
+    st.binary(min_size=1, max_size=8),
+)
 def test_a_mutant_is_read_or_refused(content, at, piece):
     at %= len(content)
     try:
-        image = read_image(content[:at] + piece + content[at + len(piece):], "mutant", "RGB")
+        image = read_image(content[:at] + piece + content[at + len(piece) :], "mutant", "RGB")
     except DataError:
         return
     assert image.dtype == np.uint8

@@ -18,8 +18,9 @@ from backlight.data.normalize import Normalize
 from backlight.data.transform import Compose
 from backlight.errors import ArgumentError, CheckpointError, DataError, ShapeError
 
-AUGMENT = Compose([RandomShift(2), RandomHorizontalFlip(), ColorJitter(0.3, 0.3),
-                   Normalize(100.0, 50.0)])
+AUGMENT = Compose(
+    [RandomShift(2), RandomHorizontalFlip(), ColorJitter(0.3, 0.3), Normalize(100.0, 50.0)]
+)
 
 
 def numbered(n):
@@ -55,9 +56,13 @@ def no_thread_is_left():
 @settings(max_examples=60)
 def test_every_example_once_an_epoch(n, data):
     size = data.draw(st.integers(1, n))
-    loader = DataLoader(numbered(n), size, shuffle=data.draw(st.booleans()),
-                        seed=data.draw(st.integers(0, 2**64 - 1)),
-                        prefetch=data.draw(st.sampled_from([0, 1, 3])))
+    loader = DataLoader(
+        numbered(n),
+        size,
+        shuffle=data.draw(st.booleans()),
+        seed=data.draw(st.integers(0, 2**64 - 1)),
+        prefetch=data.draw(st.sampled_from([0, 1, 3])),
+    )
     for epoch in range(2):
         assert loader.epoch == epoch
         batches = list(loader)
@@ -93,19 +98,24 @@ def test_order_is_a_function_of_seed_and_epoch():
 @settings(max_examples=25)
 def test_prefetching_changes_no_bit(n, size, seed, prefetch):
     size = min(size, n)
-    plain, early = (DataLoader(pictures(n), size, seed=seed, transform=AUGMENT, prefetch=depth)
-                    for depth in (0, prefetch))
+    plain, early = (
+        DataLoader(pictures(n), size, seed=seed, transform=AUGMENT, prefetch=depth)
+        for depth in (0, prefetch)
+    )
     for _ in range(2):
         assert bits(plain) == bits(early)
 
 
 def test_augmentation_is_bound_to_the_example():
     """Other batch sizes and orders show the same augmented image in the same epoch."""
+
     def by_example(**options):
         examples = Examples(pictures(20).inputs, np.arange(20))
-        return {int(label): image.tobytes() for inputs, labels in DataLoader(
-            examples, seed=1, transform=AUGMENT, **options)
-            for image, label in zip(inputs, labels, strict=True)}
+        return {
+            int(label): image.tobytes()
+            for inputs, labels in DataLoader(examples, seed=1, transform=AUGMENT, **options)
+            for image, label in zip(inputs, labels, strict=True)
+        }
 
     expected = by_example(batch_size=20, shuffle=False)
     assert by_example(batch_size=3) == expected
@@ -123,10 +133,17 @@ def test_augmentation_changes_from_epoch_to_epoch():
 @given(st.integers(3, 30), st.integers(1, 7), st.booleans(), st.sampled_from([0, 2]), st.data())
 @settings(max_examples=60)
 def test_resuming_anywhere_gives_the_batches_that_would_have_come(
-        n, size, drop_last, prefetch, data):
+    n, size, drop_last, prefetch, data
+):
     def make(depth=0):
-        return DataLoader(pictures(n), min(size, n), seed=7, transform=AUGMENT,
-                          drop_last=drop_last, prefetch=depth)
+        return DataLoader(
+            pictures(n),
+            min(size, n),
+            seed=7,
+            transform=AUGMENT,
+            drop_last=drop_last,
+            prefetch=depth,
+        )
 
     straight, whole = make(), []
     for _ in range(3):
@@ -217,11 +234,18 @@ def test_two_loops_at_once_see_the_same_batches():
         assert bits([left]) == bits([right])
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ({"length": 11}, "length 11"), ({"batch_size": 4}, "batch_size 4"), ({"seed": 1}, "seed 1"),
-    ({"shuffle": 0}, "shuffle 0"), ({"position": 99}, "position 99"), ({"epoch": -1}, "epoch -1"),
-    ({"extra": 1}, "extra"),
-])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"length": 11}, "length 11"),
+        ({"batch_size": 4}, "batch_size 4"),
+        ({"seed": 1}, "seed 1"),
+        ({"shuffle": 0}, "shuffle 0"),
+        ({"position": 99}, "position 99"),
+        ({"epoch": -1}, "epoch -1"),
+        ({"extra": 1}, "extra"),
+    ],
+)
 def test_a_foreign_state_is_refused_and_changes_nothing(change, said):
     loader = DataLoader(numbered(10), 2)
     before = loader.state_dict()
@@ -264,15 +288,23 @@ def test_any_sequence_of_pairs(prefetch):
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
-@pytest.mark.parametrize(("item", "kind", "said"), [
-    (lambda: fail(OSError("disk gone")), DataError, "OSError: disk gone"),
-    (lambda: fail(StopIteration()), DataError, "StopIteration"),
-    (lambda: fail(DataError("x.png", got="half a file", needs="a whole one", remedy="Copy it")),
-     DataError, "x.png got half a file"),
-    (lambda: (np.zeros((1, 3, 3)), 0), ShapeError, r"\(1, 3, 3\)"),
-    (lambda: np.zeros(5), DataError, "ndarray"),
-    (lambda: ("text", 0), DataError, "<U4"),
-])
+@pytest.mark.parametrize(
+    ("item", "kind", "said"),
+    [
+        (lambda: fail(OSError("disk gone")), DataError, "OSError: disk gone"),
+        (lambda: fail(StopIteration()), DataError, "StopIteration"),
+        (
+            lambda: fail(
+                DataError("x.png", got="half a file", needs="a whole one", remedy="Copy it")
+            ),
+            DataError,
+            "x.png got half a file",
+        ),
+        (lambda: (np.zeros((1, 3, 3)), 0), ShapeError, r"\(1, 3, 3\)"),
+        (lambda: np.zeros(5), DataError, "ndarray"),
+        (lambda: ("text", 0), DataError, "<U4"),
+    ],
+)
 def test_a_broken_example_is_named(prefetch, item, kind, said):
     loader = DataLoader(Pairs(10, {7: item}), 5, shuffle=False, prefetch=prefetch)
     batches = iter(loader)
@@ -293,8 +325,14 @@ def test_a_transform_that_fails_names_the_example(prefetch):
     with pytest.raises(DataError, match=r"example 7 in batch .*ZeroDivisionError: seven"):
         list(DataLoader(numbered(10), 4, transform=transform, prefetch=prefetch))
     with pytest.raises(ShapeError, match=r"result of shape \(2, 1\)"):
-        list(DataLoader(numbered(3), 3, prefetch=prefetch,
-                        transform=lambda batch, draw: np.concatenate([batch, batch])[:2]))
+        list(
+            DataLoader(
+                numbered(3),
+                3,
+                prefetch=prefetch,
+                transform=lambda batch, draw: np.concatenate([batch, batch])[:2],
+            )
+        )
 
 
 def test_interrupt_in_the_thread_arrives_as_itself():
@@ -390,8 +428,12 @@ def test_bad_arguments():
     for wrong in (np.zeros((5, 2)), (np.zeros((5, 2)), np.zeros(5)), {}, "text", 5, iter([])):
         with pytest.raises(ArgumentError, match="Examples"):
             DataLoader(wrong)
-    for options, said in [({"seed": -1}, "seed=-1"), ({"seed": 2**64}, "seed"),
-                          ({"prefetch": -1}, "prefetch=-1"), ({"transform": 3}, "transform=3")]:
+    for options, said in [
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": 2**64}, "seed"),
+        ({"prefetch": -1}, "prefetch=-1"),
+        ({"transform": 3}, "transform=3"),
+    ]:
         with pytest.raises(ArgumentError, match=said):
             DataLoader(numbered(10), 2, **options)
     with pytest.raises(ArgumentError, match="epoch=-1"):
@@ -404,8 +446,7 @@ def test_numpys_settings_hold_in_the_thread():
 
     with np.errstate(divide="ignore"):
         assert len(list(DataLoader(numbered(4), 4, transform=transform))) == 1
-    with np.errstate(divide="raise"), pytest.raises(
-            DataError, match=r"example 0 .*divide by zero"):
+    with np.errstate(divide="raise"), pytest.raises(DataError, match=r"example 0 .*divide by zero"):
         list(DataLoader(numbered(4), 4, transform=transform))
 
 

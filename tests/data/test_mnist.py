@@ -9,8 +9,11 @@ from backlight.errors import DataError
 
 
 def idx(array):
-    return (bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-            + array.tobytes())
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.tobytes()
+    )
 
 
 def write(folder, pack=bytes, suffix="", counts=(20, 10), labels=None):

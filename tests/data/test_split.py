@@ -19,8 +19,9 @@ from backlight.errors import ArgumentError, DataError
 def sorted_data(per_class=100, classes=10, **splits):
     labels = np.repeat(np.arange(classes), per_class)
     inputs = np.arange(len(labels), dtype=np.float32)[:, None]
-    return DataSet("sorted", tuple(f"c{k}" for k in range(classes)), Examples(inputs, labels),
-                   **splits)
+    return DataSet(
+        "sorted", tuple(f"c{k}" for k in range(classes)), Examples(inputs, labels), **splits
+    )
 
 
 def positions(examples):
@@ -30,8 +31,17 @@ def positions(examples):
 @given(st.integers(2, 300), st.data())
 def test_three_ways_hold_every_position_once(n, data):
     validation = data.draw(st.one_of(st.none(), st.integers(1, n - 1), st.floats(0.01, 0.45)))
-    room = n - 1 - (0 if validation is None else max(
-        1, round(n * validation)) if isinstance(validation, float) else validation)
+    room = (
+        n
+        - 1
+        - (
+            0
+            if validation is None
+            else max(1, round(n * validation))
+            if isinstance(validation, float)
+            else validation
+        )
+    )
     test = data.draw(st.one_of(st.none(), *([st.integers(1, room)] if room > 0 else [])))
     if room < 0:
         return
@@ -42,8 +52,11 @@ def test_three_ways_hold_every_position_once(n, data):
     assert all(part.dtype == np.int64 for part in parts)
 
 
-@given(st.lists(st.integers(3, 60), min_size=2, max_size=8), st.integers(0, 2**64 - 1),
-       st.sampled_from([0.1, 0.15, 0.3]))
+@given(
+    st.lists(st.integers(3, 60), min_size=2, max_size=8),
+    st.integers(0, 2**64 - 1),
+    st.sampled_from([0.1, 0.15, 0.3]),
+)
 def test_stratified_parts_have_every_class_in_its_share(counts, seed, share):
     labels = np.repeat(np.arange(len(counts)), counts)
     size = max(len(counts), round(share * len(labels)))
@@ -99,10 +112,15 @@ def test_existing_splits_are_kept():
 
 def test_the_last_thousand_when_asked_for():
     labels = np.arange(5000) % 10
-    data = DataSet("cifar", tuple("abcdefghij"), Examples(np.arange(5000.0)[:, None], labels),
-                   test=Examples(np.zeros((1, 1)), np.zeros(1, int)))
+    data = DataSet(
+        "cifar",
+        tuple("abcdefghij"),
+        Examples(np.arange(5000.0)[:, None], labels),
+        test=Examples(np.zeros((1, 1)), np.zeros(1, int)),
+    )
     assert positions(split(data, validation=1000, shuffle=False).validation) == list(
-        range(4000, 5000))
+        range(4000, 5000)
+    )
     with pytest.raises(DataError, match=r"all of class 'c9'.*sorted by class"):
         split(sorted_data(), validation=None, test=50, shuffle=False)
 
@@ -129,8 +147,11 @@ def test_splits_larger_than_the_data():
 
 
 def test_a_class_of_one_cannot_be_stratified():
-    data = DataSet("rare", ("cat", "dog", "emu"),
-                   Examples(np.zeros((21, 1)), np.array([0] * 10 + [1] * 10 + [2])))
+    data = DataSet(
+        "rare",
+        ("cat", "dog", "emu"),
+        Examples(np.zeros((21, 1)), np.array([0] * 10 + [1] * 10 + [2])),
+    )
     with pytest.raises(DataError, match="class 'emu' with 1 example"):
         split(data)
     assert len(split(data, stratified=False).test) == 3

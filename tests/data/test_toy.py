@@ -46,8 +46,9 @@ def test_the_forms_without_noise():
     spread = spiral(50, 4, noise=0).train
     np.testing.assert_allclose(np.hypot(*spread.inputs.T).reshape(4, 50)[2], np.linspace(0, 1, 50))
     half = moons(3, noise=0).train.inputs
-    np.testing.assert_allclose(half, [[1, 0], [0, 1], [-1, 0], [0, 0.5], [1, -0.5], [2, 0.5]],
-                               atol=1e-12)
+    np.testing.assert_allclose(
+        half, [[1, 0], [0, 1], [-1, 0], [0, 0.5], [1, -0.5], [2, 0.5]], atol=1e-12
+    )
     signs = xor(100).train
     assert ((signs.inputs.prod(axis=1) < 0) == signs.labels.astype(bool)).mean() > 0.99
     rings = circles(100).train

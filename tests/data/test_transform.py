@@ -26,8 +26,9 @@ def test_fit_is_numpys_mean_and_std(per, inputs):
     mean, std = (f(inputs.astype(np.float64), axis=axes) for f in (np.mean, np.std))
     np.testing.assert_allclose(normalize.mean.reshape(mean.shape), mean, rtol=1e-13)
     varies = np.ptp(inputs, axis=axes) > 0
-    np.testing.assert_allclose(normalize.std.reshape(std.shape), np.where(varies, std, 1),
-                               rtol=1e-12)
+    np.testing.assert_allclose(
+        normalize.std.reshape(std.shape), np.where(varies, std, 1), rtol=1e-12
+    )
     assert normalize.constant == np.count_nonzero(~varies)
     out = normalize(inputs)
     assert out.dtype == np.float32
@@ -47,7 +48,8 @@ def test_sums_of_bytes_do_not_overflow():
     inputs = np.full((70_000, 1, 1, 2), 255, np.uint8)
     inputs[0] = 0
     assert Normalize.fit(inputs, per="pixel").mean.ravel() == pytest.approx(
-        255 * 69_999 / 70_000, rel=1e-14)
+        255 * 69_999 / 70_000, rel=1e-14
+    )
 
 
 def test_poisoned_validation_data_changes_nothing():
@@ -101,8 +103,11 @@ def test_large_mean_beside_small_spread_is_not_lost():
     np.testing.assert_allclose(out.std(dtype=np.float64), 1, rtol=1e-6)
     # The mean lies between two float32 numbers.
     between = np.array([[0], [0.0625], [0.0625]], np.float32) + np.float32(1e6)
-    np.testing.assert_allclose(Normalize.fit(between)(between).ravel(),
-                               [-np.sqrt(2), np.sqrt(0.5), np.sqrt(0.5)], rtol=1e-5)
+    np.testing.assert_allclose(
+        Normalize.fit(between)(between).ravel(),
+        [-np.sqrt(2), np.sqrt(0.5), np.sqrt(0.5)],
+        rtol=1e-5,
+    )
     doubles = 1e9 + np.linspace(0, 1e-3, 50)[:, None]
     assert Normalize.fit(doubles)(doubles).std() == pytest.approx(1, rel=1e-4)
 
@@ -117,7 +122,7 @@ def test_mean_image_only_is_subtracted_only():
 @pytest.mark.parametrize(("count", "place"), [(1, (7, 1, 2, 3)), (3, (0, 0, 0, 1))])
 def test_not_finite_training_data_is_counted_and_placed(count, place):
     inputs = images().astype(np.float32)
-    inputs[39, 2, 7, 8 - count + 1:] = np.inf
+    inputs[39, 2, 7, 8 - count + 1 :] = np.inf
     inputs[place] = np.nan
     said = ", ".join(str(i) for i in place)
     for fit in (Normalize.fit, Whiten.fit):
@@ -182,8 +187,9 @@ def test_whitened_covariance_is_the_identity():
 
 def test_whitening_divides_by_the_root_of_eigenvalue_plus_epsilon():
     inputs = np.array([[-3.0, 0], [3, 0], [0, 0], [0, 0]])
-    np.testing.assert_allclose(Whiten.fit(inputs)(inputs)[:, 0],
-                               inputs[:, 0] / np.sqrt(4.5 + 1e-5), rtol=1e-12)
+    np.testing.assert_allclose(
+        Whiten.fit(inputs)(inputs)[:, 0], inputs[:, 0] / np.sqrt(4.5 + 1e-5), rtol=1e-12
+    )
     assert np.isfinite(Whiten.fit(inputs)(inputs)).all()
 
 

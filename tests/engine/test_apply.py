@@ -11,24 +11,40 @@ from backlight.gates import TABLE
 from backlight.gates.arithmetic import add, multiply
 
 SINGLE, DOUBLE = bl.tensor([1.0, 2.0]), bl.tensor(np.array([1.0, 2.0]))
-OPERATIONS = [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b,
-              lambda a, b: bl.maximum(a, b)]
+OPERATIONS = [
+    lambda a, b: a + b,
+    lambda a, b: a - b,
+    lambda a, b: a * b,
+    lambda a, b: a / b,
+    lambda a, b: bl.maximum(a, b),
+]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize(("other", "dtype"), [
-    (2.0, np.float32), (2, np.float32), (True, np.float32), (np.float32(2), np.float32),
-    (np.float64(2), np.float64), (np.array(2.0), np.float64), (np.int64(2), np.float32),
-    ([2.0, 3.0], np.float32), (np.array([1, 2], np.uint8), np.float32), (DOUBLE, np.float64),
-    (np.array([1, 2]), np.float32),
-])
+@pytest.mark.parametrize(
+    ("other", "dtype"),
+    [
+        (2.0, np.float32),
+        (2, np.float32),
+        (True, np.float32),
+        (np.float32(2), np.float32),
+        (np.float64(2), np.float64),
+        (np.array(2.0), np.float64),
+        (np.int64(2), np.float32),
+        ([2.0, 3.0], np.float32),
+        (np.array([1, 2], np.uint8), np.float32),
+        (DOUBLE, np.float64),
+        (np.array([1, 2]), np.float32),
+    ],
+)
 def test_types_that_meet_float32(operation, other, dtype):
     assert operation(SINGLE, other).dtype == dtype
     assert operation(other, SINGLE).dtype == dtype
 
 
-@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
-                                  "uint64", "bool"])
+@pytest.mark.parametrize(
+    "kind", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"]
+)
 def test_whole_numbers_become_the_default_type_where_fractions_arise(kind):
     x = bl.tensor(np.array([1, 0, 1], kind))
     assert (x / 2).dtype == np.float32
@@ -38,12 +54,24 @@ def test_whole_numbers_become_the_default_type_where_fractions_arise(kind):
     assert (x == 1).dtype == np.bool_
 
 
-@pytest.mark.parametrize("array", [
-    np.zeros(2, np.float16), np.zeros(2, complex),
-    np.array(["a", "b"]), np.array([object(), None]), np.array(["2020-01-01"], "M8[D]"),
-    np.ma.array([1.0, 2.0], mask=[0, 1]), [[1.0], [1.0, 2.0]], object(), (n for n in range(3)),
-    {1.0: 2.0}, "text", 1j,
-], ids=lambda array: type(array).__name__ + str(getattr(array, "dtype", "")))
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros(2, np.float16),
+        np.zeros(2, complex),
+        np.array(["a", "b"]),
+        np.array([object(), None]),
+        np.array(["2020-01-01"], "M8[D]"),
+        np.ma.array([1.0, 2.0], mask=[0, 1]),
+        [[1.0], [1.0, 2.0]],
+        object(),
+        (n for n in range(3)),
+        {1.0: 2.0},
+        "text",
+        1j,
+    ],
+    ids=lambda array: type(array).__name__ + str(getattr(array, "dtype", "")),
+)
 def test_elements_that_are_no_numbers(array):
     with pytest.raises(DTypeError, match="gate multiply"):
         bl.tensor([1.0, 2.0]) * array
@@ -55,8 +83,15 @@ class Special(np.ndarray):
     pass
 
 
-@pytest.mark.parametrize("array", [np.array([1.0, 2.0], ">f4"), np.array([1.0, 2.0], ">f8"),
-                                   np.array([1.0, 2.0]).view(Special), np.array([1, 2], ">i4")])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([1.0, 2.0], ">f4"),
+        np.array([1.0, 2.0], ">f8"),
+        np.array([1.0, 2.0]).view(Special),
+        np.array([1, 2], ">i4"),
+    ],
+)
 def test_other_byte_orders_and_subclasses_are_converted(array):
     x = bl.tensor(array)
     assert x.dtype.isnative
@@ -130,8 +165,10 @@ def test_an_output_shares_memory_only_where_it_is_declared():
             wires = [bl.tensor(x) if isinstance(x, np.ndarray) else x for x in sample.inputs]
             output = gate(*wires, **sample.attributes)
             for place, wire in enumerate(wires):
-                if isinstance(wire, Tensor) and np.shares_memory(
-                        np.asarray(output._value), np.asarray(wire._value)) and not (
-                        gate.views and place == 0):
+                if (
+                    isinstance(wire, Tensor)
+                    and np.shares_memory(np.asarray(output._value), np.asarray(wire._value))
+                    and not (gate.views and place == 0)
+                ):
                     unseen.append(f"{gate.name}, input {place}, {sample}")
     assert not unseen

@@ -49,13 +49,16 @@ def test_upstream_is_given_for_several_numbers():
     assert x.grad.dtype == np.float64
 
 
-@pytest.mark.parametrize(("gradient", "error", "words"), [
-    (None, GraphError, r"2 numbers, shape \(2,\)"),
-    ([1.0, 2.0, 3.0], ShapeError, r"\(3,\)"),
-    (np.array(["a", "b"]), DTypeError, "elements of type"),
-    (np.array([1j, 0]), DTypeError, "complex"),
-    ([[1.0], [2.0]], ShapeError, r"\(2, 1\)"),
-])
+@pytest.mark.parametrize(
+    ("gradient", "error", "words"),
+    [
+        (None, GraphError, r"2 numbers, shape \(2,\)"),
+        ([1.0, 2.0, 3.0], ShapeError, r"\(3,\)"),
+        (np.array(["a", "b"]), DTypeError, "elements of type"),
+        (np.array([1j, 0]), DTypeError, "complex"),
+        ([[1.0], [2.0]], ShapeError, r"\(2, 1\)"),
+    ],
+)
 def test_an_upstream_that_does_not_fit(gradient, error, words):
     with pytest.raises(error, match=words):
         (leaf([1.0, 2.0]) * 2).backward(gradient)
@@ -263,14 +266,17 @@ def gate_with(rule):
     return gate
 
 
-@pytest.mark.parametrize(("rule", "words"), [
-    (lambda u, x, y: (u * y,), "answers 1"),
-    (lambda u, x, y: (u * y, u * x, u), "answers 3"),
-    (lambda u, x, y: None, "answers NoneType"),
-    (lambda u, x, y: [u * y, u * x], "answers list"),
-    (lambda u, x, y: (bl.reshape(u, (3, 1)), u * x), r"shape \(3, 1\)"),
-    (lambda u, x, y: (bl.concatenate([u, u]), u * x), r"shape \(6,\)"),
-])
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (lambda u, x, y: (u * y,), "answers 1"),
+        (lambda u, x, y: (u * y, u * x, u), "answers 3"),
+        (lambda u, x, y: None, "answers NoneType"),
+        (lambda u, x, y: [u * y, u * x], "answers list"),
+        (lambda u, x, y: (bl.reshape(u, (3, 1)), u * x), r"shape \(3, 1\)"),
+        (lambda u, x, y: (bl.concatenate([u, u]), u * x), r"shape \(6,\)"),
+    ],
+)
 def test_a_rule_of_the_wrong_form_is_named(rule, words):
     x, y = leaf([1.0, 2.0, 3.0]), leaf([1.0, 2.0, 3.0])
     with pytest.raises(GateError, match="crooked") as refusal:

@@ -7,8 +7,9 @@ import backlight
 from backlight.errors import ArgumentError, DTypeError
 
 
-@pytest.mark.parametrize("make", [backlight.zeros, backlight.ones, backlight.rand,
-                                  backlight.randn, backlight.empty])
+@pytest.mark.parametrize(
+    "make", [backlight.zeros, backlight.ones, backlight.rand, backlight.randn, backlight.empty]
+)
 def test_sizes_and_types(make):
     assert make(2, 3).shape == make((2, 3)).shape == make([2, 3]).shape == (2, 3)
     assert make().shape == ()
@@ -21,11 +22,17 @@ def test_sizes_and_types(make):
             make(*wrong)
 
 
-@pytest.mark.parametrize("make", [
-    lambda: backlight.zeros(10**9, 10**6), lambda: backlight.full((10**15,), 1.0),
-    lambda: backlight.arange(10**15), lambda: backlight.randn(10**8, 10**8),
-    lambda: backlight.eye(10**8), lambda: backlight.linspace(0, 1, 10**15),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: backlight.zeros(10**9, 10**6),
+        lambda: backlight.full((10**15,), 1.0),
+        lambda: backlight.arange(10**15),
+        lambda: backlight.randn(10**8, 10**8),
+        lambda: backlight.eye(10**8),
+        lambda: backlight.linspace(0, 1, 10**15),
+    ],
+)
 def test_what_does_not_fit_the_memory_is_refused_with_its_size(make):
     with pytest.raises(ArgumentError, match="bytes"):
         make()

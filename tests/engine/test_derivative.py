@@ -22,9 +22,12 @@ def quadratic(x):
 
 def test_first_to_fourth_order():
     """(sin x)⁗ = sin x, (x⁵)⁗ = 120x, (e^{2x})⁗ = 16e^{2x}."""
-    for function, known in [(bl.sin, math.sin(0.7)), (lambda x: x ** 5, 84.0),
-                            (lambda x: bl.exp(2 * x), 16 * math.exp(1.4)),
-                            (bl.log, -6 / 0.7**4)]:
+    for function, known in [
+        (bl.sin, math.sin(0.7)),
+        (lambda x: x**5, 84.0),
+        (lambda x: bl.exp(2 * x), 16 * math.exp(1.4)),
+        (bl.log, -6 / 0.7**4),
+    ]:
         nested = function
         for _ in range(4):
             nested = bl.grad(nested)
@@ -55,8 +58,9 @@ def test_a_jacobian_has_outputs_first():
     def function(x):
         return bl.stack([x[0] * x[1], x[1] * x[1] * x[1], x.sum(), x[2].exp()]).reshape(2, 2)
 
-    known = np.array([[X[1], X[0], 0], [0, 3 * X[1] ** 2, 0], [1, 1, 1],
-                      [0, 0, math.exp(X[2])]]).reshape(2, 2, 3)
+    known = np.array(
+        [[X[1], X[0], 0], [0, 3 * X[1] ** 2, 0], [1, 1, 1], [0, 0, math.exp(X[2])]]
+    ).reshape(2, 2, 3)
     np.testing.assert_allclose(bl.jacobian(function, X).numpy(), known)
     u = np.arange(4.0).reshape(2, 2)
     value, pull = bl.vjp(function, X)
@@ -82,13 +86,15 @@ def test_forward_reverse_and_symmetry(seed):
     curved = bl.hessian(lambda x: (function(x) * u).sum(), x).numpy().reshape(6, 6)
     np.testing.assert_allclose(curved, curved.T, atol=1e-13)
     np.testing.assert_allclose(
-        bl.hvp(lambda x: (function(x) * u).sum(), x, v).numpy().ravel(), curved @ v.ravel(),
-        atol=1e-12)
+        bl.hvp(lambda x: (function(x) * u).sum(), x, v).numpy().ravel(),
+        curved @ v.ravel(),
+        atol=1e-12,
+    )
 
 
 def test_a_function_inside_a_function():
     """d/dx [x · d/dy (x·y³)] at y = x is that of x·3xy² = 6xy²: not lost."""
-    found = bl.grad(lambda x: x * bl.grad(lambda y: x * y ** 3)(np.float64(2.0)))(np.float64(5.0))
+    found = bl.grad(lambda x: x * bl.grad(lambda y: x * y**3)(np.float64(2.0)))(np.float64(5.0))
     assert found.item() == 6 * 5 * 4
     found = bl.grad(lambda x: bl.grad(lambda y: x * y * y)(x))(np.float64(3.0))
     assert found.item() == 12
@@ -153,10 +159,15 @@ def test_what_is_not_used_receives_zeros():
 
 def test_the_same_tensor_for_several_inputs():
     x = bl.tensor(X, requires_grad=True)
-    for loss, known in [(x * x * x, 3 * X * X), (bl.concatenate([x, x]), [2.0] * 3),
-                        (bl.where(x > 0, x, x), [1.0] * 3),
-                        (bl.einsum(x, x, equation="i,i->"), 2 * X),
-                        (bl.maximum(x, x), [1.0] * 3), (x @ x, 2 * X), (x / x, [0.0] * 3)]:
+    for loss, known in [
+        (x * x * x, 3 * X * X),
+        (bl.concatenate([x, x]), [2.0] * 3),
+        (bl.where(x > 0, x, x), [1.0] * 3),
+        (bl.einsum(x, x, equation="i,i->"), 2 * X),
+        (bl.maximum(x, x), [1.0] * 3),
+        (x @ x, 2 * X),
+        (x / x, [0.0] * 3),
+    ]:
         np.testing.assert_allclose(bl.grad(loss.sum(), x).numpy(), known, atol=1e-15)
 
 
@@ -173,19 +184,23 @@ def test_an_upstream_for_grad():
     assert bl.grad(x * x, x, [1.0, 10.0, 0.0]).tolist() == [0.6, -24.0, 0.0]
 
 
-@pytest.mark.parametrize(("call", "error"), [
-    (lambda: bl.grad(lambda x: x * 2)(X), GraphError),
-    (lambda: bl.grad(lambda x: 3.0)(X), GraphError),
-    (lambda: bl.jvp(lambda x: 3.0, (X,), (X,)), GraphError),
-    (lambda: bl.vjp(lambda x: (x, x), X), GraphError),
-    (lambda: bl.jacobian(lambda x: None, X), GraphError),
-    (lambda: bl.grad(lambda x: x.sum())(np.array([1, 2])), DTypeError),
-    (lambda: bl.jvp(lambda x: x, (X,), (X[:2],)), ShapeError),
-    (lambda: bl.grad(bl.tensor(1.0, requires_grad=True) * 2, []), GraphError),
-    (lambda: bl.grad(bl.tensor(1.0, requires_grad=True) * 2, [3.0]), GraphError),
-    (lambda: bl.grad(bl.tensor(1.0, requires_grad=True) * 2, bl.tensor(1.0)), GraphError),
-    (lambda: bl.grad(bl.tensor(1.0), bl.tensor(1.0, requires_grad=True)), GraphError),
-], ids=range(11))
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: bl.grad(lambda x: x * 2)(X), GraphError),
+        (lambda: bl.grad(lambda x: 3.0)(X), GraphError),
+        (lambda: bl.jvp(lambda x: 3.0, (X,), (X,)), GraphError),
+        (lambda: bl.vjp(lambda x: (x, x), X), GraphError),
+        (lambda: bl.jacobian(lambda x: None, X), GraphError),
+        (lambda: bl.grad(lambda x: x.sum())(np.array([1, 2])), DTypeError),
+        (lambda: bl.jvp(lambda x: x, (X,), (X[:2],)), ShapeError),
+        (lambda: bl.grad(bl.tensor(1.0, requires_grad=True) * 2, []), GraphError),
+        (lambda: bl.grad(bl.tensor(1.0, requires_grad=True) * 2, [3.0]), GraphError),
+        (lambda: bl.grad(bl.tensor(1.0, requires_grad=True) * 2, bl.tensor(1.0)), GraphError),
+        (lambda: bl.grad(bl.tensor(1.0), bl.tensor(1.0, requires_grad=True)), GraphError),
+    ],
+    ids=range(11),
+)
 def test_what_cannot_be_differentiated(call, error):
     with pytest.raises(error):
         call()

@@ -19,27 +19,56 @@ from backlight.engine.derivative import jvp
 from backlight.gates import gates
 from backlight.gates.gate import Role
 
-quick = settings(max_examples=60, deadline=None, derandomize=True,
-                 suppress_health_check=[HealthCheck.too_slow])
+quick = settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 SHAPES = [(3,), (2, 3), (2, 1), ()]
-ONE = [bl.tanh, bl.sigmoid, bl.sin, bl.cos, bl.softplus, bl.negative, bl.erf, bl.silu,
-       lambda x: bl.exp(bl.tanh(x)), lambda x: bl.log(bl.square(x) + 1),
-       lambda x: bl.sqrt(bl.square(x) + 0.5), lambda x: 1 / (1 + x * x), bl.gelu,
-       lambda x: bl.softmax(bl.reshape(x, (-1,)), axis=0).reshape(x.shape),
-       lambda x: bl.cumsum(bl.reshape(x, (-1,)), axis=0).reshape(x.shape) / max(x.size, 1),
-       lambda x: bl.flip(x) if x.ndim else x * 0.5, lambda x: x - x.mean(),
-       lambda x: bl.transpose(bl.transpose(x)), lambda x: x + bl.norm(x + 2)]
-TWO = [bl.add, bl.subtract, lambda x, y: bl.tanh(x) * bl.tanh(y), lambda x, y: x / (2 + y * y),
-       lambda x, y: bl.hypot(x + 2, y), lambda x, y: bl.where(np.True_, x, y),
-       lambda x, y: bl.sum(bl.stack([bl.reshape(x + 0 * y, (-1,)), bl.reshape(y + 0 * x, (-1,))]),
-                           axis=0).reshape((x + y).shape)]
+ONE = [
+    bl.tanh,
+    bl.sigmoid,
+    bl.sin,
+    bl.cos,
+    bl.softplus,
+    bl.negative,
+    bl.erf,
+    bl.silu,
+    lambda x: bl.exp(bl.tanh(x)),
+    lambda x: bl.log(bl.square(x) + 1),
+    lambda x: bl.sqrt(bl.square(x) + 0.5),
+    lambda x: 1 / (1 + x * x),
+    bl.gelu,
+    lambda x: bl.softmax(bl.reshape(x, (-1,)), axis=0).reshape(x.shape),
+    lambda x: bl.cumsum(bl.reshape(x, (-1,)), axis=0).reshape(x.shape) / max(x.size, 1),
+    lambda x: bl.flip(x) if x.ndim else x * 0.5,
+    lambda x: x - x.mean(),
+    lambda x: bl.transpose(bl.transpose(x)),
+    lambda x: x + bl.norm(x + 2),
+]
+TWO = [
+    bl.add,
+    bl.subtract,
+    lambda x, y: bl.tanh(x) * bl.tanh(y),
+    lambda x, y: x / (2 + y * y),
+    lambda x, y: bl.hypot(x + 2, y),
+    lambda x, y: bl.where(np.True_, x, y),
+    lambda x, y: bl.sum(
+        bl.stack([bl.reshape(x + 0 * y, (-1,)), bl.reshape(y + 0 * x, (-1,))]), axis=0
+    ).reshape((x + y).shape),
+]
 
 
 @st.composite
 def graphs(draw):
     """A function of three leaves that applies the gates of a random plan."""
-    plan = draw(st.lists(st.tuples(st.integers(0, len(ONE) + len(TWO) - 1), st.integers(0, 99),
-                                   st.integers(0, 99)), min_size=1, max_size=60))
+    plan = draw(
+        st.lists(
+            st.tuples(
+                st.integers(0, len(ONE) + len(TWO) - 1), st.integers(0, 99), st.integers(0, 99)
+            ),
+            min_size=1,
+            max_size=60,
+        )
+    )
     shapes = [draw(st.sampled_from(SHAPES)) for _ in range(3)]
     random = np.random.default_rng(draw(st.integers(0, 2**31)))
 
@@ -49,8 +78,9 @@ def graphs(draw):
             x, y = values[first % len(values)], values[second % len(values)]
             made = ONE[which](x) if which < len(ONE) else TWO[which - len(ONE)](x, y)
             # Growth would drown differences in rounding.
-            values.append(made if float(np.abs(made.detach().numpy()).max(initial=0)) < 50
-                          else bl.tanh(made))
+            values.append(
+                made if float(np.abs(made.detach().numpy()).max(initial=0)) < 50 else bl.tanh(made)
+            )
         total = values[-1].sum()
         for value in values[3::3]:
             total = total + bl.tanh(value).mean()
@@ -71,13 +101,15 @@ def test_reverse_is_forward_is_numeric(graph):
     gradients = [g.numpy() for g in bl.grad(function(*leaves), leaves)]
     directions = [random.standard_normal(array.shape) for array in arrays]
     reverse = sum(float(np.sum(g * d)) for g, d in zip(gradients, directions, strict=True))
-    size = max(1.0, sum(float(np.sum(np.abs(g * d)))
-                        for g, d in zip(gradients, directions, strict=True)))
+    size = max(
+        1.0, sum(float(np.sum(np.abs(g * d))) for g, d in zip(gradients, directions, strict=True))
+    )
     forward = jvp(function, arrays, directions)[1].item()
     assert abs(forward - reverse) <= 1e-11 * size
-    ends = [float(function(*[bl.tensor(a + h * d) for a, d in
-                             zip(arrays, directions, strict=True)])) for h in
-            (2e-4, 1e-4, -1e-4, -2e-4)]
+    ends = [
+        float(function(*[bl.tensor(a + h * d) for a, d in zip(arrays, directions, strict=True)]))
+        for h in (2e-4, 1e-4, -1e-4, -2e-4)
+    ]
     numeric = (8 * (ends[1] - ends[2]) - (ends[0] - ends[3])) / (12 * 1e-4)
     assert abs(numeric - reverse) <= 2e-5 * size
 
@@ -111,7 +143,8 @@ def test_freed_without_the_cycle_collector(graph):
         loss = function(*leaves)
         slopes = bl.grad(loss, leaves, create_graph=True)
         sum((g * g).sum() for g in slopes).backward() if any(
-            g.requires_grad for g in slopes) else None
+            g.requires_grad for g in slopes
+        ) else None
         seen = [weakref.ref(one) for one in (loss, *slopes)]
         del loss, slopes
         assert not any(one() is not None for one in seen)
@@ -148,8 +181,10 @@ def test_every_gate_gives_the_same_bits_on_eight_threads(gate):
         barrier.wait()
         for sample in samples:
             findings.extend(check_sample(gate, sample, "purity"))
-            wires = [bl.tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x
-                     for x in sample.inputs]
+            wires = [
+                bl.tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x
+                for x in sample.inputs
+            ]
             bits.append(np.asarray(gate(*wires, **sample.attributes)._value).tobytes())
 
     bits = []

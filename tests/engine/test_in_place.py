@@ -117,9 +117,15 @@ def test_numpy_arrays_of_a_tensor_cannot_be_written():
             array[0] = 5
 
 
-@pytest.mark.parametrize("change", [
-    lambda x: x.__setitem__(0, 5.0), lambda x: x.__iadd__(1.0), lambda x: x.__imul__(1.0),
-], ids=["assignment", "+=", "*="])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.__setitem__(0, 5.0),
+        lambda x: x.__iadd__(1.0),
+        lambda x: x.__imul__(1.0),
+    ],
+    ids=["assignment", "+=", "*="],
+)
 def test_a_leaf_is_not_changed_while_gates_remember(change):
     with pytest.raises(GraphError, match="no_grad"):
         change(leaf([1.0, 2.0]))
@@ -163,16 +169,19 @@ def test_numbers_are_not_rounded_on_the_way():
     assert x.tolist() == [0.3, 0.7]
 
 
-@pytest.mark.parametrize(("change", "error"), [
-    (lambda x: x.__setitem__(5, 1.0), RangeError),
-    (lambda x: x.__setitem__((0, 0), 1.0), RangeError),
-    (lambda x: x.__setitem__(slice(None), [1.0, 2.0]), ShapeError),
-    (lambda x: x.copy_([1.0, 2.0]), ShapeError),
-    (lambda x: x.__iadd__(np.ones((2, 3))), ShapeError),
-    (lambda x: x.copy_("text"), DTypeError),
-    (lambda x: x.fill_(None), DTypeError),
-    (lambda x: x.__setitem__(0, "text"), DTypeError),
-])
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda x: x.__setitem__(5, 1.0), RangeError),
+        (lambda x: x.__setitem__((0, 0), 1.0), RangeError),
+        (lambda x: x.__setitem__(slice(None), [1.0, 2.0]), ShapeError),
+        (lambda x: x.copy_([1.0, 2.0]), ShapeError),
+        (lambda x: x.__iadd__(np.ones((2, 3))), ShapeError),
+        (lambda x: x.copy_("text"), DTypeError),
+        (lambda x: x.fill_(None), DTypeError),
+        (lambda x: x.__setitem__(0, "text"), DTypeError),
+    ],
+)
 def test_what_does_not_fit(change, error):
     x = bl.tensor([1.0, 2.0, 3.0])
     with pytest.raises(error, match="tensor of shape"):

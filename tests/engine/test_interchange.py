@@ -26,8 +26,25 @@ def test_to_an_array():
         np.asarray(bl.tensor(DATA, requires_grad=True))
 
 
-UFUNCS = ["exp", "log", "sqrt", "tanh", "sin", "cos", "abs", "negative", "square", "log1p",
-          "expm1", "sign", "floor", "isnan", "isfinite", "logical_not", "reciprocal"]
+UFUNCS = [
+    "exp",
+    "log",
+    "sqrt",
+    "tanh",
+    "sin",
+    "cos",
+    "abs",
+    "negative",
+    "square",
+    "log1p",
+    "expm1",
+    "sign",
+    "floor",
+    "isnan",
+    "isfinite",
+    "logical_not",
+    "reciprocal",
+]
 
 
 @pytest.mark.parametrize("name", UFUNCS)
@@ -37,9 +54,24 @@ def test_numpy_functions_of_one_tensor_are_gates(name):
     np.testing.assert_allclose(found.detach().numpy(), getattr(np, name)(DATA))
 
 
-@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "power", "maximum",
-                                  "minimum", "hypot", "equal", "less", "floor_divide",
-                                  "remainder", "matmul"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "power",
+        "maximum",
+        "minimum",
+        "hypot",
+        "equal",
+        "less",
+        "floor_divide",
+        "remainder",
+        "matmul",
+    ],
+)
 def test_numpy_functions_of_two_are_gates(name):
     x = bl.tensor(DATA, requires_grad=True)
     known = getattr(np, name)(DATA, DATA + 1)
@@ -50,22 +82,35 @@ def test_numpy_functions_of_two_are_gates(name):
 
 
 CALLS = {
-    "sum": lambda x: np.sum(x), "sum axis": lambda x: np.sum(x, axis=0, keepdims=True),
-    "sum by place": lambda x: np.sum(x, 1), "mean": lambda x: np.mean(x, axis=1),
-    "max": lambda x: np.max(x), "amin": lambda x: np.min(x, 0), "prod": lambda x: np.prod(x),
-    "argmax": lambda x: np.argmax(x, axis=1), "where": lambda x: np.where(x > 2, x, 0.0),
+    "sum": lambda x: np.sum(x),
+    "sum axis": lambda x: np.sum(x, axis=0, keepdims=True),
+    "sum by place": lambda x: np.sum(x, 1),
+    "mean": lambda x: np.mean(x, axis=1),
+    "max": lambda x: np.max(x),
+    "amin": lambda x: np.min(x, 0),
+    "prod": lambda x: np.prod(x),
+    "argmax": lambda x: np.argmax(x, axis=1),
+    "where": lambda x: np.where(x > 2, x, 0.0),
     "concatenate": lambda x: np.concatenate([x, x]),
     "concatenate axis": lambda x: np.concatenate([x, x], axis=1),
-    "stack": lambda x: np.stack([x, x], axis=1), "reshape": lambda x: np.reshape(x, (4,)),
-    "transpose": lambda x: np.transpose(x), "squeeze": lambda x: np.squeeze(x),
-    "expand_dims": lambda x: np.expand_dims(x, 0), "clip": lambda x: np.clip(x, 1.5, 3),
-    "var": lambda x: np.var(x), "var corrected": lambda x: np.var(x, axis=0, ddof=1),
-    "std": lambda x: np.std(x, axis=1), "cumsum": lambda x: np.cumsum(x, axis=0),
-    "flip": lambda x: np.flip(x, 0), "roll": lambda x: np.roll(x, 1, axis=1),
-    "tril": lambda x: np.tril(x, k=-1), "norm": lambda x: np.linalg.norm(x, axis=1),
+    "stack": lambda x: np.stack([x, x], axis=1),
+    "reshape": lambda x: np.reshape(x, (4,)),
+    "transpose": lambda x: np.transpose(x),
+    "squeeze": lambda x: np.squeeze(x),
+    "expand_dims": lambda x: np.expand_dims(x, 0),
+    "clip": lambda x: np.clip(x, 1.5, 3),
+    "var": lambda x: np.var(x),
+    "var corrected": lambda x: np.var(x, axis=0, ddof=1),
+    "std": lambda x: np.std(x, axis=1),
+    "cumsum": lambda x: np.cumsum(x, axis=0),
+    "flip": lambda x: np.flip(x, 0),
+    "roll": lambda x: np.roll(x, 1, axis=1),
+    "tril": lambda x: np.tril(x, k=-1),
+    "norm": lambda x: np.linalg.norm(x, axis=1),
     "take": lambda x: np.take(x, np.array([1]), axis=0),
     "pad": lambda x: np.pad(x, ((1, 0), (0, 1)), mode="constant"),
-    "broadcast": lambda x: np.broadcast_to(x, (3, 2, 2)), "any": lambda x: np.any(x > 3),
+    "broadcast": lambda x: np.broadcast_to(x, (3, 2, 2)),
+    "any": lambda x: np.any(x > 3),
 }
 
 
@@ -83,13 +128,24 @@ def test_numpy_calls_mean_the_same(name):
     np.testing.assert_allclose(found.detach().numpy(), known, rtol=1e-14)
 
 
-@pytest.mark.parametrize("call", [
-    lambda x: np.linalg.norm(x, 1), lambda x: np.sum(x, 0, np.float32),
-    lambda x: np.take(x, [1]), lambda x: np.pad(x, 1, "edge"), lambda x: np.mean(x, dtype="f4"),
-    lambda x: np.median(x), lambda x: np.arctan(x), lambda x: np.add.reduce(x),
-    lambda x: np.allclose(x, x), lambda x: np.percentile(x, 50), lambda x: np.dot(x, x),
-    lambda x: np.add(x, 1.0, out=np.zeros((2, 2))), lambda x: np.var(x, 0, None),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.linalg.norm(x, 1),
+        lambda x: np.sum(x, 0, np.float32),
+        lambda x: np.take(x, [1]),
+        lambda x: np.pad(x, 1, "edge"),
+        lambda x: np.mean(x, dtype="f4"),
+        lambda x: np.median(x),
+        lambda x: np.arctan(x),
+        lambda x: np.add.reduce(x),
+        lambda x: np.allclose(x, x),
+        lambda x: np.percentile(x, 50),
+        lambda x: np.dot(x, x),
+        lambda x: np.add(x, 1.0, out=np.zeros((2, 2))),
+        lambda x: np.var(x, 0, None),
+    ],
+)
 def test_what_no_gate_computes_is_numpy_s_unless_a_gradient_is_lost(call):
     np.testing.assert_allclose(np.asarray(call(bl.tensor(DATA))), call(DATA))
     with pytest.raises((DTypeError, GraphError), match=r"gradient|keepdims|argument"):
@@ -197,10 +253,16 @@ def test_leaves_are_copied_with_their_gradient():
         assert x.grad.tolist() == (2 * DATA).tolist()
 
 
-@pytest.mark.parametrize("value", [
-    bl.tensor(1.5), bl.tensor([True, False]), bl.tensor(np.zeros((0, 3))),
-    bl.tensor(np.array([1, 2], np.uint8)), bl.tensor([1.0, 2.0]).sum(),
-])
+@pytest.mark.parametrize(
+    "value",
+    [
+        bl.tensor(1.5),
+        bl.tensor([True, False]),
+        bl.tensor(np.zeros((0, 3))),
+        bl.tensor(np.array([1, 2], np.uint8)),
+        bl.tensor([1.0, 2.0]).sum(),
+    ],
+)
 def test_every_kind_is_copied(value):
     for twin in copies(value):
         assert twin.dtype == value.dtype

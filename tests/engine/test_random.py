@@ -54,10 +54,18 @@ def test_seeds_refused(seed):
         Generator(seed)
 
 
-@pytest.mark.parametrize("state", [
-    {}, {"seed": 1}, {"seed": 1, "count": -1}, {"seed": 1, "count": 0.5}, [1, 2], None,
-    {"seed": 1, "count": 2, "more": 3},
-])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"seed": 1},
+        {"seed": 1, "count": -1},
+        {"seed": 1, "count": 0.5},
+        [1, 2],
+        None,
+        {"seed": 1, "count": 2, "more": 3},
+    ],
+)
 def test_states_refused_change_nothing(state):
     generator = Generator(9)
     with pytest.raises(CheckpointError):

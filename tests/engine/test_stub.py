@@ -11,8 +11,9 @@ from backlight.gates import TABLE
 
 
 def test_the_stub_is_up_to_date():
-    assert stub.PATH.read_text(encoding="utf-8") == stub.stub(), \
+    assert stub.PATH.read_text(encoding="utf-8") == stub.stub(), (
         "run: python -m backlight.engine.stub"
+    )
 
 
 def test_it_is_written(tmp_path, monkeypatch):
@@ -21,8 +22,11 @@ def test_it_is_written(tmp_path, monkeypatch):
     assert (tmp_path / "methods.pyi").read_text(encoding="utf-8") == stub.stub()
 
 
-METHODS = {node.name: node for node in ast.walk(ast.parse(stub.stub()))
-           if isinstance(node, ast.FunctionDef) and node.name != "attach"}
+METHODS = {
+    node.name: node
+    for node in ast.walk(ast.parse(stub.stub()))
+    if isinstance(node, ast.FunctionDef) and node.name != "attach"
+}
 
 
 @pytest.mark.parametrize("name", METHODS)

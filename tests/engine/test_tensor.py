@@ -9,16 +9,33 @@ import backlight as bl
 from backlight.errors import DTypeError, GraphError
 
 X, Y = np.array([3.0, -2.0, 5.0]), np.array([2.0, 4.0, -3.0])
-ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.mod,
-              operator.floordiv, operator.eq, operator.ne, operator.lt, operator.le, operator.gt,
-              operator.ge, operator.matmul]
+ARITHMETIC = [
+    operator.add,
+    operator.sub,
+    operator.mul,
+    operator.truediv,
+    operator.mod,
+    operator.floordiv,
+    operator.eq,
+    operator.ne,
+    operator.lt,
+    operator.le,
+    operator.gt,
+    operator.ge,
+    operator.matmul,
+]
 
 
 @pytest.mark.parametrize("operation", ARITHMETIC, ids=lambda o: o.__name__)
 def test_operators_are_numpy_s(operation):
     known = operation(X, Y)
-    for a, b in ((bl.tensor(X), bl.tensor(Y)), (bl.tensor(X), Y), (X, bl.tensor(Y)),
-                 (bl.tensor(X), list(Y)), (list(X), bl.tensor(Y))):
+    for a, b in (
+        (bl.tensor(X), bl.tensor(Y)),
+        (bl.tensor(X), Y),
+        (X, bl.tensor(Y)),
+        (bl.tensor(X), list(Y)),
+        (list(X), bl.tensor(Y)),
+    ):
         found = operation(a, b)
         assert isinstance(found, bl.Tensor)
         np.testing.assert_allclose(np.asarray(found), known)
@@ -26,8 +43,8 @@ def test_operators_are_numpy_s(operation):
 
 def test_powers_signs_and_truths():
     x = bl.tensor(X)
-    assert (x ** 2).tolist() == (X ** 2).tolist()
-    assert (2.0 ** x).tolist() == (2.0 ** X).tolist()
+    assert (x**2).tolist() == (X**2).tolist()
+    assert (2.0**x).tolist() == (2.0**X).tolist()
     assert (-x).tolist() == (-X).tolist()
     assert abs(x).tolist() == [3.0, 2.0, 5.0]
     assert +x is x
@@ -41,8 +58,12 @@ def test_powers_signs_and_truths():
 def test_whole_numbers_have_no_gradient(kind):
     array = np.array([1, 0], kind)
     x = bl.tensor(array)
-    for ask in (lambda: bl.tensor(array, requires_grad=True), x.requires_grad_,
-                lambda: setattr(x, "requires_grad", True), lambda: bl.nn.Parameter(array)):
+    for ask in (
+        lambda: bl.tensor(array, requires_grad=True),
+        x.requires_grad_,
+        lambda: setattr(x, "requires_grad", True),
+        lambda: bl.nn.Parameter(array),
+    ):
         with pytest.raises(DTypeError, match=kind):
             ask()
     assert not x.requires_grad

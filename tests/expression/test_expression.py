@@ -33,33 +33,49 @@ def caret(message):
     return lines[number].index("^") - 4, lines[number - 1][4:]
 
 
-@pytest.mark.parametrize(("text", "inputs", "expected"), [
-    ("x*y", {"x": 4, "y": -3}, -12),
-    ("(x+y)*z", {"x": -2, "y": 5, "z": -4}, -12),
-    ("max(x, y)", {"x": 4, "y": 2}, 4),
-    ("max(x, y, 7)", {"x": 4, "y": 2}, 7),
-    ("min(x, y)", {"x": 4, "y": 2}, 2),
-    ("max(x)", {"x": [1.0, 5.0]}, 5),
-    (NEURON, {"a": 1, "b": 2, "c": -3, "x": -1, "y": 3}, 0.8807970779778823),
-    ("1/(1+exp(−(w0·x0+w1·x1+w2)))", {"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3},
-     0.7310585786300049),
-    ("(x+σ(y))/(σ(x)+(x+y)²)", {"x": 3, "y": -4}, 1.5456448841066441),
-    ("x³ × 2", {"x": 2}, 16),
-    ("-2**2", {}, -4), ("-x²", {"x": 3}, -9), ("2**-1", {}, 0.5), ("2**3**2", {}, 512),
-    ("2-3-4", {}, -5), ("2/4/2", {}, 0.25), ("+3 - -2", {}, 5), ("x < 3", {"x": 2}, 1),
-    ("sum([[1, 2], [3, 4]], axis=0) @ [1, -1]", {}, -2),
-    ("sum([[1, 2], [3, 4]], 1) @ [1, -1]", {}, -4),
-    ("sum((W@x)**2)", {"W": [[1, 2], [3, 4]], "x": [1, 1]}, 58),
-    ("mean(x, dim=0, keepdim=True)", {"x": [1.0, 3.0]}, 2),
-    (".5 + 5. + 1e-1 + 1E+1", {}, 15.6),
-])
+@pytest.mark.parametrize(
+    ("text", "inputs", "expected"),
+    [
+        ("x*y", {"x": 4, "y": -3}, -12),
+        ("(x+y)*z", {"x": -2, "y": 5, "z": -4}, -12),
+        ("max(x, y)", {"x": 4, "y": 2}, 4),
+        ("max(x, y, 7)", {"x": 4, "y": 2}, 7),
+        ("min(x, y)", {"x": 4, "y": 2}, 2),
+        ("max(x)", {"x": [1.0, 5.0]}, 5),
+        (NEURON, {"a": 1, "b": 2, "c": -3, "x": -1, "y": 3}, 0.8807970779778823),
+        (
+            "1/(1+exp(−(w0·x0+w1·x1+w2)))",
+            {"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3},
+            0.7310585786300049,
+        ),
+        ("(x+σ(y))/(σ(x)+(x+y)²)", {"x": 3, "y": -4}, 1.5456448841066441),
+        ("x³ × 2", {"x": 2}, 16),
+        ("-2**2", {}, -4),
+        ("-x²", {"x": 3}, -9),
+        ("2**-1", {}, 0.5),
+        ("2**3**2", {}, 512),
+        ("2-3-4", {}, -5),
+        ("2/4/2", {}, 0.25),
+        ("+3 - -2", {}, 5),
+        ("x < 3", {"x": 2}, 1),
+        ("sum([[1, 2], [3, 4]], axis=0) @ [1, -1]", {}, -2),
+        ("sum([[1, 2], [3, 4]], 1) @ [1, -1]", {}, -4),
+        ("sum((W@x)**2)", {"W": [[1, 2], [3, 4]], "x": [1, 1]}, 58),
+        ("mean(x, dim=0, keepdim=True)", {"x": [1.0, 3.0]}, 2),
+        (".5 + 5. + 1e-1 + 1E+1", {}, 15.6),
+    ],
+)
 def test_values(text, inputs, expected):
     assert float(value(text, **inputs)) == pytest.approx(expected, rel=1e-14)
 
 
 def test_scores_of_the_notes():
-    scores = value("W@x + b", W=[[0.2, -0.5, 0.1, 2], [1.5, 1.3, 2.1, 0], [0, 0.25, 0.2, -0.3]],
-                   x=[56, 231, 24, 2], b=[1.1, 3.2, -1.2])
+    scores = value(
+        "W@x + b",
+        W=[[0.2, -0.5, 0.1, 2], [1.5, 1.3, 2.1, 0], [0, 0.25, 0.2, -0.3]],
+        x=[56, 231, 24, 2],
+        b=[1.1, 3.2, -1.2],
+    )
     np.testing.assert_allclose(scores.numpy(), [-96.8, 437.9, 60.75], rtol=1e-12)
 
 
@@ -81,35 +97,96 @@ def test_names_in_order():
 
 
 # E01, E02: (text, place of the caret)
-@pytest.mark.parametrize(("text", "place"), [
-    ("", 0), ("   ", 3), ("(", 1), (")", 0), ("1+", 2), ("*x", 0), ("x y", 2), ("2x", 1),
-    ("x..y", 1), ("1..2", 2), ("1e", 1), ("1e999", 0), ("0x10", 1), ("1_000", 1), ("1j", 1),
-    ("__import__('os')", 11), ("().__class__", 2), ("x.__init__", 1), ('f"{x}"', 1),
-    ("lambda: 1", 6), ("[x for x in y]", 1), ("(a:=1)", 2), ("await x", 6), ("yield x", 6),
-    ("x[0]", 1), ("'a'*10**9", 0), ("exp(*x)", 4), ("f(a=1)", 0), ("exp(x, a=1)", 0),
-    ("exec(x)", 0), ("open(x)", 0), ("`x`", 0), ("x;y", 1), ("x\ny", 1), ("x\\\ny", 1),
-    ("x#y", 1), ("x\0y", 1), ("a<b<c", 3), ("x=1", 1), ("exp", 0), ("exp()", 0), ("exp(x,y)", 0),
-    ("sum(axis=0, x)", 12), ("sum(x, axis=y+1)", 13), ("sum(x, axis=0, axis=1)", 15),
-    ("(x", 2), ("exp(x", 5), ("[1, 2", 5), ("x^2", 1), ("(x)(y)", 3), ("{x}", 0), ("x!", 1),
-    # E06
-    ("ｅｘｐ(x)", 0), ("х*2", 0), ("x\u200b*2", 1), ("\ud800", 0), ("🙂", 0), ("x ÷ 2", 2),
-])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", 0),
+        ("   ", 3),
+        ("(", 1),
+        (")", 0),
+        ("1+", 2),
+        ("*x", 0),
+        ("x y", 2),
+        ("2x", 1),
+        ("x..y", 1),
+        ("1..2", 2),
+        ("1e", 1),
+        ("1e999", 0),
+        ("0x10", 1),
+        ("1_000", 1),
+        ("1j", 1),
+        ("__import__('os')", 11),
+        ("().__class__", 2),
+        ("x.__init__", 1),
+        ('f"{x}"', 1),
+        ("lambda: 1", 6),
+        ("[x for x in y]", 1),
+        ("(a:=1)", 2),
+        ("await x", 6),
+        ("yield x", 6),
+        ("x[0]", 1),
+        ("'a'*10**9", 0),
+        ("exp(*x)", 4),
+        ("f(a=1)", 0),
+        ("exp(x, a=1)", 0),
+        ("exec(x)", 0),
+        ("open(x)", 0),
+        ("`x`", 0),
+        ("x;y", 1),
+        ("x\ny", 1),
+        ("x\\\ny", 1),
+        ("x#y", 1),
+        ("x\0y", 1),
+        ("a<b<c", 3),
+        ("x=1", 1),
+        ("exp", 0),
+        ("exp()", 0),
+        ("exp(x,y)", 0),
+        ("sum(axis=0, x)", 12),
+        ("sum(x, axis=y+1)", 13),
+        ("sum(x, axis=0, axis=1)", 15),
+        ("(x", 2),
+        ("exp(x", 5),
+        ("[1, 2", 5),
+        ("x^2", 1),
+        ("(x)(y)", 3),
+        ("{x}", 0),
+        ("x!", 1),
+        # E06
+        ("ｅｘｐ(x)", 0),
+        ("х*2", 0),
+        ("x\u200b*2", 1),
+        ("\ud800", 0),
+        ("🙂", 0),
+        ("x ÷ 2", 2),
+    ],
+)
 def test_caret_under_the_place(text, place):
     message = refused(text)
     shown_place, shown = caret(message)
-    wide = sum(ord(c) > 0xff00 and ord(c) < 0xffe7 for c in text[:place])
+    wide = sum(ord(c) > 0xFF00 and ord(c) < 0xFFE7 for c in text[:place])
     assert shown_place == place + wide
     assert len(shown) == len(text)
     assert shown.isprintable()
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("2x", "Write 2 * x"), ("x y", "Write * before y"), ("x^2", "Write **"),
-    ("sigmoidd(x)", "Did you mean 'sigmoid'?"), ("exp", "Write exp(…)"),
-    ("ｅ", "FULLWIDTH LATIN SMALL LETTER E"), ("ｅ", "type 'e'"),
-    ("х", "CYRILLIC SMALL LETTER HA"), ("x\u200b", "U+200B ZERO WIDTH SPACE"),
-    ("sum(x, axs=1)", "Did you mean 'axis'?"), ("exp(x, y)", "exp(x)"), ("(x", "character 1"),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2x", "Write 2 * x"),
+        ("x y", "Write * before y"),
+        ("x^2", "Write **"),
+        ("sigmoidd(x)", "Did you mean 'sigmoid'?"),
+        ("exp", "Write exp(…)"),
+        ("ｅ", "FULLWIDTH LATIN SMALL LETTER E"),
+        ("ｅ", "type 'e'"),
+        ("х", "CYRILLIC SMALL LETTER HA"),
+        ("x\u200b", "U+200B ZERO WIDTH SPACE"),
+        ("sum(x, axs=1)", "Did you mean 'axis'?"),
+        ("exp(x, y)", "exp(x)"),
+        ("(x", "character 1"),
+    ],
+)
 def test_messages_help(text, said):
     assert said in refused(text)
 
@@ -119,10 +196,17 @@ def test_korean_names():
 
 
 # E03
-@pytest.mark.parametrize(("text", "expected"), [
-    ("9**9**9**9", math.inf), ("10**10**10", math.inf), ("2**-1e308", 0.0), ("1/0", math.inf),
-    ("-1/0", -math.inf), ("1e308*10", math.inf),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("9**9**9**9", math.inf),
+        ("10**10**10", math.inf),
+        ("2**-1e308", 0.0),
+        ("1/0", math.inf),
+        ("-1/0", -math.inf),
+        ("1e308*10", math.inf),
+    ],
+)
 def test_huge_numbers_are_floats(text, expected):
     started = time.process_time()
     assert value(text).item() == expected
@@ -130,12 +214,23 @@ def test_huge_numbers_are_floats(text, expected):
 
 
 # E04
-@pytest.mark.parametrize(("text", "limit"), [
-    ("(" * 10_000, "1,000"), ("-" * 50_000 + "1", "1,000"), ("1+" * 10**6 + "1", "1,000"),
-    ("." * 10**5, "1,000"), ("9" * 5_000_000, "1,000"), ("(" * 500, "50 levels"),
-    ("-" * 900 + "1", "50 levels"), ("[" * 500, "50 levels"), ("2**" * 300 + "1", "50 levels"),
-    ("exp(" * 200, "50 levels"), ("+".join("x" * 200), "200"), ("x" + "²" * 400, "200"),
-])
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("(" * 10_000, "1,000"),
+        ("-" * 50_000 + "1", "1,000"),
+        ("1+" * 10**6 + "1", "1,000"),
+        ("." * 10**5, "1,000"),
+        ("9" * 5_000_000, "1,000"),
+        ("(" * 500, "50 levels"),
+        ("-" * 900 + "1", "50 levels"),
+        ("[" * 500, "50 levels"),
+        ("2**" * 300 + "1", "50 levels"),
+        ("exp(" * 200, "50 levels"),
+        ("+".join("x" * 200), "200"),
+        ("x" + "²" * 400, "200"),
+    ],
+)
 def test_limits_are_named(text, limit):
     started = time.process_time()
     assert limit in refused(text)
@@ -158,8 +253,9 @@ def test_inputs_and_names():
     assert math.isnan(value("x", x=math.nan).item())
 
 
-@pytest.mark.parametrize("text", ["abc", "nan", "inf", "-inf", "1e999", "", "[1", "1/0", "2x",
-                                  "'1'"])
+@pytest.mark.parametrize(
+    "text", ["abc", "nan", "inf", "-inf", "1e999", "", "[1", "1/0", "2x", "'1'"]
+)
 def test_values_that_are_not_numbers_name_their_input(text):
     with pytest.raises(ExpressionError, match="input speed"):
         read_value("speed", text)
@@ -191,9 +287,43 @@ def test_random_text(text):
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.lists(st.sampled_from(
-    ["x", "y", "1", "2.5", "+", "-", "*", "/", "**", "@", "(", ")", "[", "]", ",", "=", "<", "==",
-     "exp", "sum", "max", "axis", "²", "σ", " ", "True", "concatenate", "stack"]), max_size=14))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "x",
+                "y",
+                "1",
+                "2.5",
+                "+",
+                "-",
+                "*",
+                "/",
+                "**",
+                "@",
+                "(",
+                ")",
+                "[",
+                "]",
+                ",",
+                "=",
+                "<",
+                "==",
+                "exp",
+                "sum",
+                "max",
+                "axis",
+                "²",
+                "σ",
+                " ",
+                "True",
+                "concatenate",
+                "stack",
+            ]
+        ),
+        max_size=14,
+    )
+)
 def test_random_tokens(tokens):
     _outcome("".join(tokens))
 
@@ -208,21 +338,35 @@ def _outcome(text):
             raise
 
 
-LEAVES = st.one_of(st.sampled_from(["x", "y"]),
-                   st.floats(0, 9).map(lambda number: format(number, ".3f")))
-FORMULAS = st.recursive(LEAVES, lambda inner: st.one_of(
-    st.tuples(inner, st.sampled_from(["+", "-", "*", "/"]), inner).map(
-        lambda t: "({} {} {})".format(*t)),
-    st.tuples(inner, st.sampled_from(["+", "-", "*"]), inner).map(" ".join),
-    inner.map(lambda a: f"-{a}"), inner.map(lambda a: f"exp(sin({a}))"),
-    st.tuples(inner, inner).map(lambda t: "max({}, {})".format(*t))), max_leaves=12)
+LEAVES = st.one_of(
+    st.sampled_from(["x", "y"]), st.floats(0, 9).map(lambda number: format(number, ".3f"))
+)
+FORMULAS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/"]), inner).map(
+            lambda t: "({} {} {})".format(*t)
+        ),
+        st.tuples(inner, st.sampled_from(["+", "-", "*"]), inner).map(" ".join),
+        inner.map(lambda a: f"-{a}"),
+        inner.map(lambda a: f"exp(sin({a}))"),
+        st.tuples(inner, inner).map(lambda t: "max({}, {})".format(*t)),
+    ),
+    max_leaves=12,
+)
 
 
 @settings(max_examples=400, deadline=None)
 @given(FORMULAS)
 def test_generated_formulas_equal_numpy(text):
-    names = {"x": np.float64(0.7), "y": np.float64(-1.3), "exp": np.exp, "sin": np.sin,
-             "max": np.maximum, "F": np.float64}
+    names = {
+        "x": np.float64(0.7),
+        "y": np.float64(-1.3),
+        "exp": np.exp,
+        "sin": np.sin,
+        "max": np.maximum,
+        "F": np.float64,
+    }
     python = re.sub(r"\d\.\d+", lambda match: f"F({match.group()})", text)
     with np.errstate(all="ignore"):
         expected = eval(python, {"__builtins__": {}}, names)  # noqa: S307 - the text is ours

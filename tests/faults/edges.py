@@ -35,8 +35,12 @@ EDGES: list[Edge] = [
     ("kl_divergence", ([0.0, 1.0], [0.0, 1.0]), {"axis": 0}, ([0, 1], [0, -1])),
     ("kl_divergence", ([0.0, 1.0], [0.5, 0.5]), {"axis": 0}, ([0, 1 + np.log(2)], [0, -2])),
     ("binary_cross_entropy", ([0.0, 1.0], [0.0, 1.0]), {"reduction": "sum"}, ([1, -1], None)),
-    ("binary_cross_entropy", ([0.0, 1.0], [1.0, 0.0]), {"reduction": "sum"},
-     ([-np.inf, np.inf], None)),
+    (
+        "binary_cross_entropy",
+        ([0.0, 1.0], [1.0, 0.0]),
+        {"reduction": "sum"},
+        ([-np.inf, np.inf], None),
+    ),
     ("binary_cross_entropy", ([0.0, 0.5], [0.0, 1.0]), {"reduction": "sum"}, ([1, -2], None)),
     ("logsumexp", ([np.inf, 0.0],), {}, ([1, 0],)),
     ("logsumexp", ([-np.inf, -np.inf],), {}, ([0, 0],)),
@@ -44,10 +48,18 @@ EDGES: list[Edge] = [
     ("logsumexp", ([-1000.0, -1000.0],), {}, ([0.5, 0.5],)),
     ("sqrt", ([4.0],), {}, ([0.25],)),
     ("one_vs_rest_hinge", ([1.0, -1.0, 0.5], np.array(0)), {"reduction": "sum"}, ([0, 0, 1],)),
-    ("cross_entropy", ([[0.0, 0.0]], np.array([0]), [1.0, 1.0]), {"reduction": "sum"},
-     ([[-0.5, 0.5]], None, [np.log(2), 0])),
-    ("multiclass_hinge", ([[[2.0, 0.0], [2.5, 5.0]]], np.array([[0, 0]])), {"reduction": "none"},
-     ([[[-1, -1], [1, 1]]],)),
+    (
+        "cross_entropy",
+        ([[0.0, 0.0]], np.array([0]), [1.0, 1.0]),
+        {"reduction": "sum"},
+        ([[-0.5, 0.5]], None, [np.log(2), 0]),
+    ),
+    (
+        "multiclass_hinge",
+        ([[[2.0, 0.0], [2.5, 5.0]]], np.array([[0, 0]])),
+        {"reduction": "none"},
+        ([[[-1, -1], [1, 1]]],),
+    ),
     ("multiclass_hinge", ([2.0, 1.0, 2.0], np.array(0)), {"reduction": "sum"}, ([-1, 0, 1],)),
 ]
 
@@ -61,8 +73,10 @@ def found_gradients(edge: Edge) -> list[Any]:
 
 
 def as_stated(edge: Edge) -> bool:
-    return all(expected is None or (found is not None and np.allclose(found, expected, atol=1e-12))
-               for found, expected in zip(found_gradients(edge), edge[3], strict=False))
+    return all(
+        expected is None or (found is not None and np.allclose(found, expected, atol=1e-12))
+        for found, expected in zip(found_gradients(edge), edge[3], strict=False)
+    )
 
 
 def all_as_stated(gate: Gate) -> bool:

@@ -19,8 +19,15 @@ from backlight.check.finding import floating
 from backlight.gates import gates
 from backlight.gates.gate import Gate, Role
 
-KILLERS = ("first order", "role", "composite", "forward = reverse", "second order", "float32",
-           "memory layout")
+KILLERS = (
+    "first order",
+    "role",
+    "composite",
+    "forward = reverse",
+    "second order",
+    "float32",
+    "memory layout",
+)
 
 
 @dataclass(frozen=True)
@@ -99,9 +106,14 @@ def behaviour_mutants(gate: Gate) -> Iterator[Mutant]:
 def carrying(gate: Gate) -> list[int]:
     """The inputs that can carry a gradient: others have no neighbours, and none is asked for."""
     count = 2 if gate.variadic else len(gate.inputs)
-    return [place for place in range(count)
-            if any(place < len(sample.inputs) and floating(sample.inputs[place])
-                   for sample in gate.samples())]
+    return [
+        place
+        for place in range(count)
+        if any(
+            place < len(sample.inputs) and floating(sample.inputs[place])
+            for sample in gate.samples()
+        )
+    ]
 
 
 def _edited(rule: Callable[..., Any], place: int, edit: Callable[[Any], Any]) -> Any:
@@ -146,11 +158,24 @@ def _rolled(gradient: Any) -> Any:
 
 # ── edits of the source ────────────────────────────────────────────────────────────────────────
 
-_OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
-              ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
-              ast.MatMult: ast.Mult}
-_COMPARISONS = {ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Lt: ast.LtE, ast.LtE: ast.Lt,
-                ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+_OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.MatMult: ast.Mult,
+}
+_COMPARISONS = {
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
 
 
 def source_mutants(family: list[Gate]) -> Iterator[Mutant]:
@@ -165,8 +190,11 @@ def source_mutants(family: list[Gate]) -> Iterator[Mutant]:
     assert isinstance(definition, ast.FunctionDef)
     names = [one.arg for one in definition.args.args][2:]
     nodes = [node for statement in definition.body for node in ast.walk(statement)]
-    meta = {id(node.value) for node in nodes
-            if isinstance(node, ast.Attribute) and node.attr in ("shape", "ndim", "dtype")}
+    meta = {
+        id(node.value)
+        for node in nodes
+        if isinstance(node, ast.Attribute) and node.attr in ("shape", "ndim", "dtype")
+    }
     above = {id(child): node for node in nodes for child in ast.iter_child_nodes(node)}
     seen = set()
     for number, original in enumerate(nodes):
@@ -184,8 +212,9 @@ def source_mutants(family: list[Gate]) -> Iterator[Mutant]:
             if text in seen:
                 continue
             seen.add(text)
-            rules = tuple((gate, _compiled(function, copy.deepcopy(mutated), gate))
-                          for gate in family)
+            rules = tuple(
+                (gate, _compiled(function, copy.deepcopy(mutated), gate)) for gate in family
+            )
             yield Mutant(rules, f"{told} in {_context(original, above)}")
 
 

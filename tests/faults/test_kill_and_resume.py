@@ -22,6 +22,7 @@ import pytest
 from backlight.cli.main import run as command
 from backlight.errors import CheckpointError, NonFiniteError
 from backlight.train import checkpoint, weights
+from backlight.train.held_out import SecondLookWarning
 from backlight.train.loop import Trainer
 from backlight.train.pipeline import build
 from backlight.train.run import Run
@@ -30,10 +31,44 @@ from backlight.train.sources import gather
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 ROOT = Path(__file__).parents[2]
-SHORT = ["--model", "mlp", "--hidden", "8", "--dropout", "0.3", "--ema", "0.9", "--limit", "100",
-         "--batch-size", "16", "--epochs", "3", "--validation", "40", "--test", "40"]
-LONG = ["--model", "mlp", "--hidden", "8", "--dropout", "0.3", "--limit", "300", "--batch-size",
-        "16", "--epochs", "45", "--validation", "40", "--test", "40"]
+SHORT = [
+    "--model",
+    "mlp",
+    "--hidden",
+    "8",
+    "--dropout",
+    "0.3",
+    "--ema",
+    "0.9",
+    "--limit",
+    "100",
+    "--batch-size",
+    "16",
+    "--epochs",
+    "3",
+    "--validation",
+    "40",
+    "--test",
+    "40",
+]
+LONG = [
+    "--model",
+    "mlp",
+    "--hidden",
+    "8",
+    "--dropout",
+    "0.3",
+    "--limit",
+    "300",
+    "--batch-size",
+    "16",
+    "--epochs",
+    "45",
+    "--validation",
+    "40",
+    "--test",
+    "40",
+]
 PLAIN = ["--quiet", "--no-report"]
 KILLS = 40
 
@@ -80,16 +115,24 @@ for line in sys.stdin:
     print(json.dumps(codes), flush=True)
 """
 
-AROUND = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1",
-          "PYTHONDONTWRITEBYTECODE": "1"}
+AROUND = {
+    **os.environ,
+    "PYTHONPATH": str(ROOT),
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 
 def outcome(folder):
     """The bytes of everything that decides, or tells, how a run ended."""
     checkpoints = folder / "checkpoints"
-    files = [*checkpoint.latest(checkpoints, strict=True).path.iterdir(),
-             *checkpoint.best(checkpoints).path.iterdir(), folder / "config.toml",
-             folder / "metrics.jsonl", folder / "test_looks.jsonl"]
+    files = [
+        *checkpoint.latest(checkpoints, strict=True).path.iterdir(),
+        *checkpoint.best(checkpoints).path.iterdir(),
+        folder / "config.toml",
+        folder / "metrics.jsonl",
+        folder / "test_looks.jsonl",
+    ]
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
@@ -102,12 +145,18 @@ def same(folder, whole):
 @pytest.fixture(scope="module")
 def lives():
     """Sends a run through its deaths; returns how each of its lives ended."""
-    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", LIVES], text=True, env=AROUND,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", LIVES],
+        text=True,
+        env=AROUND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
 
     def send(out, deaths, begin=SHORT):
-        process.stdin.write(json.dumps({"out": str(out), "deaths": deaths, "begin": begin,
-                                        "plain": PLAIN}) + "\n")
+        process.stdin.write(
+            json.dumps({"out": str(out), "deaths": deaths, "begin": begin, "plain": PLAIN}) + "\n"
+        )
         process.stdin.flush()
         return json.loads(process.stdout.readline())
 
@@ -126,15 +175,28 @@ def whole(lives, tmp_path_factory):
 
 # ── kills ──────────────────────────────────────────────────────────────────────────────────────
 
+
 def test_kills_at_random_calls(lives, whole, tmp_path):
     """F01–F03: each run dies one to three times, each life at a call of its own."""
     draw, died, number = random.Random(7), 0, 0  # noqa: S311
     while died < KILLS:
         number += 1
-        deaths = [[*draw.choice([("write", draw.randint(1, 75)), ("fsync", draw.randint(1, 24)),
-                                 ("rename", draw.randint(1, 4)), ("open", draw.randint(1, 120)),
-                                 ("replace", draw.randint(1, 3)), ("mkdir", draw.randint(1, 5))]),
-                   draw.random() < 0.5] for _ in range(draw.randint(1, 3))]
+        deaths = [
+            [
+                *draw.choice(
+                    [
+                        ("write", draw.randint(1, 75)),
+                        ("fsync", draw.randint(1, 24)),
+                        ("rename", draw.randint(1, 4)),
+                        ("open", draw.randint(1, 120)),
+                        ("replace", draw.randint(1, 3)),
+                        ("mkdir", draw.randint(1, 5)),
+                    ]
+                ),
+                draw.random() < 0.5,
+            ]
+            for _ in range(draw.randint(1, 3))
+        ]
         codes = lives(tmp_path / f"{number}", deaths)
         died += codes.count(-signal.SIGKILL)
         assert codes[-1] == 0, (deaths, codes)
@@ -154,9 +216,14 @@ def test_ten_kills_in_one_epoch(lives, whole, tmp_path):
 
 def train(*arguments, around=None, **options):
     return subprocess.Popen(
-        [sys.executable, "-m", "backlight", "train", *map(str, arguments)], text=True,
-        env={**AROUND, **(around or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=_signals_as_usual, **options)
+        [sys.executable, "-m", "backlight", "train", *map(str, arguments)],
+        text=True,
+        env={**AROUND, **(around or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=_signals_as_usual,
+        **options,
+    )
 
 
 def _signals_as_usual():
@@ -197,14 +264,25 @@ def test_real_processes_killed_at_random_moments(long_whole, tmp_path):
         moved = tmp_path / f"moved {life} 🙂"  # F04: neither its place nor what is around it
         run.rename(moved)
         run = moved
-        process = train("--resume", run, *PLAIN, cwd=tmp_path, around={
-            "OPENBLAS_NUM_THREADS": "2", "LC_ALL": "C", "TZ": "Asia/Seoul", "PYTHONHASHSEED": "7"})
+        process = train(
+            "--resume",
+            run,
+            *PLAIN,
+            cwd=tmp_path,
+            around={
+                "OPENBLAS_NUM_THREADS": "2",
+                "LC_ALL": "C",
+                "TZ": "Asia/Seoul",
+                "PYTHONHASHSEED": "7",
+            },
+        )
     code, _, complaint = ended(process)
     assert code == 0, complaint
     same(run, long_whole)
 
 
 # ── signals (F22, F23) ─────────────────────────────────────────────────────────────────────────
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_the_run_goes_on_with_the_same_bits(lives, long_whole, tmp_path, number):
@@ -258,8 +336,11 @@ def test_a_second_resume_is_refused_while_the_first_lives(tmp_path):
 
 # ── a disk that fails (F06–F09), numbers that fail (F20) ───────────────────────────────────────
 
-@pytest.mark.parametrize(("call", "number"), [
-    ("write", errno.ENOSPC), ("write", errno.EDQUOT), ("fsync", errno.EIO), ("write", None)])
+
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [("write", errno.ENOSPC), ("write", errno.EDQUOT), ("fsync", errno.EIO), ("write", None)],
+)
 def test_a_failing_disk_ends_the_run_in_words_and_it_goes_on(whole, tmp_path, capsys, call, number):
     draw = random.Random(call + str(number))  # noqa: S311
     for attempt in range(4):
@@ -311,6 +392,7 @@ def test_a_save_of_numbers_that_are_not_finite_is_refused(again):
 
 # ── resuming something else (F15, F16, F10, K04, K05) ──────────────────────────────────────────
 
+
 @pytest.fixture(scope="module")
 def stopped(lives, tmp_path_factory):
     """A run that was killed in its second epoch."""
@@ -331,8 +413,10 @@ def stopped(lives, tmp_path_factory):
 
 
 def _flags(arguments):
-    return {arguments[place][2:].replace("-", "_"): arguments[place + 1]
-            for place in range(0, len(arguments), 2)}
+    return {
+        arguments[place][2:].replace("-", "_"): arguments[place + 1]
+        for place in range(0, len(arguments), 2)
+    }
 
 
 @pytest.fixture
@@ -364,9 +448,12 @@ def test_other_settings_are_refused_with_each_difference(again, capsys):
     before = (run / "metrics.jsonl").read_bytes()
     for flags, told in [
         (["--model", "softmax", "--lr", "3"], ["model mlp → softmax", "→ 3.0"]),
-        (["--batch-size", "17"], ["batch-size 16 → 17"]), (["--hidden", "9"], ["[8] → [9]"]),
-        (["--optimizer", "sgd"], ["optimizer adam → sgd"]), (["--seed", "1"], ["seed 0 → 1"]),
-        (["--limit", "99"], ["limit 100 → 99"]), (["--ema", "0.8"], ["ema 0.9 → 0.8"]),
+        (["--batch-size", "17"], ["batch-size 16 → 17"]),
+        (["--hidden", "9"], ["[8] → [9]"]),
+        (["--optimizer", "sgd"], ["optimizer adam → sgd"]),
+        (["--seed", "1"], ["seed 0 → 1"]),
+        (["--limit", "99"], ["limit 100 → 99"]),
+        (["--ema", "0.8"], ["ema 0.9 → 0.8"]),
     ]:
         assert command(["train", "--resume", str(run), *flags]) == 2
         complaint = capsys.readouterr().err
@@ -395,8 +482,7 @@ def test_other_data_are_refused_unless_allowed(again):
 def reseal(path, name, content):
     manifest = json.loads((path / "manifest.json").read_text())
     (path / name).write_bytes(content)
-    manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(),
-                               "bytes": len(content)}
+    manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     (path / "manifest.json").write_bytes(checkpoint.seal(manifest))
 
 
@@ -420,11 +506,16 @@ def test_other_names_shapes_and_states_are_refused_in_words(again):
     tensors, state = (path / "tensors.safetensors").read_bytes(), (path / "state.json").read_bytes()
     arrays = weights.from_bytes(tensors, "")
     name = next(name for name in arrays if name.startswith("model/"))
-    for change in ({name: None}, {name: np.zeros(3, np.float32)}, {"model/evil": np.zeros(3)},
-                   {name: arrays[name] > 0}, {name: arrays[name].astype(np.float64)}):
+    for change in (
+        {name: None},
+        {name: np.zeros(3, np.float32)},
+        {"model/evil": np.zeros(3)},
+        {name: arrays[name] > 0},
+        {name: arrays[name].astype(np.float64)},
+    ):
         other = {key: value for key, value in {**arrays, **change}.items() if value is not None}
         reseal(path, "tensors.safetensors", weights.to_bytes(other))
-        with pytest.raises(CheckpointError, match=next(iter(change))[len("model/"):]):
+        with pytest.raises(CheckpointError, match=next(iter(change))[len("model/") :]):
             resume()
     reseal(path, "tensors.safetensors", tensors)
     whole_state = json.loads(state)
@@ -457,8 +548,9 @@ def test_a_damaged_newest_checkpoint_gives_way_and_the_end_is_the_same(again, wh
     assert (run / "metrics.jsonl").read_bytes() == whole["metrics.jsonl"]
     ours = checkpoint.latest(run / "checkpoints", strict=True)
     assert ours.path.name == f"{path.name}.1"
-    assert (ours.path / "tensors.safetensors").read_bytes() == \
-        whole[f"checkpoints/{path.name}/tensors.safetensors"]
+    assert (ours.path / "tensors.safetensors").read_bytes() == whole[
+        f"checkpoints/{path.name}/tensors.safetensors"
+    ]
 
 
 def test_a_finished_run_is_refused_and_more_epochs_go_on(again, capsys):
@@ -469,6 +561,7 @@ def test_a_finished_run_is_refused_and_more_epochs_go_on(again, capsys):
     assert "finished" in (complaint := capsys.readouterr().err)
     assert "--epochs" in complaint
     assert (run / "test_looks.jsonl").read_bytes() == looks
-    assert command(["train", "--resume", str(run), "--epochs", "4", *PLAIN]) == 0
+    with pytest.warns(SecondLookWarning, match="2 times"):
+        assert command(["train", "--resume", str(run), "--epochs", "4", *PLAIN]) == 0
     assert Run.open(run).settings()["epochs"] == 4
     assert command(["train", "--resume", str(run), *PLAIN]) == 2

@@ -62,6 +62,7 @@ def failing(number):
         if fault.call == "close":
             real(*arguments)
         raise OSError(number, os.strerror(number))
+
     return act
 
 
@@ -120,9 +121,14 @@ def total(folder, call):
 def saved(tmp_path):
     """A folder of three checkpoints, of which the next save removes one, and a way to renew it."""
     for step in (3, 2, 1):  # the best is the oldest here
-        checkpoint.save(tmp_path / "seed", 4 - step, {
-            "w": np.full(50, 4 - step, np.float32), "m": np.full(9, 4 - step, np.float64)},
-            {"step": 4 - step}, score=float(step), keep=3)
+        checkpoint.save(
+            tmp_path / "seed",
+            4 - step,
+            {"w": np.full(50, 4 - step, np.float32), "m": np.full(9, 4 - step, np.float64)},
+            {"step": 4 - step},
+            score=float(step),
+            keep=3,
+        )
     counter = iter(range(10_000))
 
     def renew():
@@ -248,11 +254,13 @@ def test_files_may_not_grow_beyond_a_limit(tmp_path):
 
 # ── the same with the system's own calls, where strace can be had ─────────────────────────────
 
+
 def _traceable():
     if shutil.which("strace") is None:
         return "strace is not installed"
-    probe = subprocess.run(["strace", "-f", "-e", "trace=none", "true"], capture_output=True,
-                           check=False)
+    probe = subprocess.run(
+        ["strace", "-f", "-e", "trace=none", "true"], capture_output=True, check=False
+    )
     return "" if probe.returncode == 0 else "strace may not trace here"
 
 
@@ -263,15 +271,24 @@ traced = pytest.mark.skipif(bool(NO_STRACE), reason=NO_STRACE or "strace")
 def _python(code, *before):
     return subprocess.run(
         [*before, sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        capture_output=True, text=True, check=False, timeout=120,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]),
-             "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"})
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        },
+    )
 
 
 def _save(folder, *strace):
     """Save step 4 in another process, with only the folder's own calls traced."""
     paths = [option for path in _paths(folder) for option in ("-P", str(path))]
-    return _python(f"""
+    return _python(
+        f"""
         import numpy as np
         import os
         from pathlib import Path
@@ -285,25 +302,45 @@ def _save(folder, *strace):
         except CheckpointError as problem:
             print(problem)
             raise SystemExit(2)
-    """, *(("strace", "-f", "-qq", *paths, *strace) if strace else ()))
+    """,
+        *(("strace", "-f", "-qq", *paths, *strace) if strace else ()),
+    )
 
 
 def _paths(folder):
     temporary = folder / ".step-000004.999999998.tmp"
-    return [folder, temporary, folder / "step-000004", folder / "step-000002",
-            folder / ".step-000002.999999998.tmp",
-            *(temporary / name for name in ("tensors.safetensors", "state.json", "manifest.json"))]
+    return [
+        folder,
+        temporary,
+        folder / "step-000004",
+        folder / "step-000002",
+        folder / ".step-000002.999999998.tmp",
+        *(temporary / name for name in ("tensors.safetensors", "state.json", "manifest.json")),
+    ]
 
 
 @traced
-@pytest.mark.parametrize(("call", "at"), [
-    ("write", 1), ("write", 2), ("write", 3), ("fsync", 1), ("fsync", 2), ("fsync", 3),
-    ("fsync", 4), ("fsync", 5), ("rename", 1), ("rename", 2)])
+@pytest.mark.parametrize(
+    ("call", "at"),
+    [
+        ("write", 1),
+        ("write", 2),
+        ("write", 3),
+        ("fsync", 1),
+        ("fsync", 2),
+        ("fsync", 3),
+        ("fsync", 4),
+        ("fsync", 5),
+        ("rename", 1),
+        ("rename", 2),
+    ],
+)
 def test_a_real_kill_at_a_real_call(saved, tmp_path, call, at):
     folder = saved()
     log = tmp_path / "trace"
-    result = _save(folder, "-o", str(log), "-e", f"trace={call}",
-                   "-e", f"inject={call}:signal=KILL:when={at}")
+    result = _save(
+        folder, "-o", str(log), "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={at}"
+    )
     assert result.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), result.stderr
     assert "killed by SIGKILL" in log.read_text()
     assert step_of(checkpoint.latest(folder, strict=True)) in (3, 4)
@@ -313,16 +350,30 @@ def test_a_real_kill_at_a_real_call(saved, tmp_path, call, at):
 
 
 @traced
-@pytest.mark.parametrize(("call", "at", "told"), [
-    ("write:error=ENOSPC", "1+", "No space left"), ("write:error=ENOSPC", "3", "No space left"),
-    ("write:error=EDQUOT", "2", "quota"), ("fsync:error=EIO", "1", "Input/output"),
-    ("fsync:error=EIO", "5", "Input/output"), ("rename:error=EIO", "1", "Input/output"),
-    ("write:retval=100", "1", "other bytes back")])
+@pytest.mark.parametrize(
+    ("call", "at", "told"),
+    [
+        ("write:error=ENOSPC", "1+", "No space left"),
+        ("write:error=ENOSPC", "3", "No space left"),
+        ("write:error=EDQUOT", "2", "quota"),
+        ("fsync:error=EIO", "1", "Input/output"),
+        ("fsync:error=EIO", "5", "Input/output"),
+        ("rename:error=EIO", "1", "Input/output"),
+        ("write:retval=100", "1", "other bytes back"),
+    ],
+)
 def test_a_real_error_at_a_real_call(saved, call, at, told):
     folder = saved()
     before = names(folder)
-    result = _save(folder, "-o", os.devnull, "-e", f"trace={call.split(':')[0]}",
-                   "-e", f"inject={call}:when={at}")
+    result = _save(
+        folder,
+        "-o",
+        os.devnull,
+        "-e",
+        f"trace={call.split(':')[0]}",
+        "-e",
+        f"inject={call}:when={at}",
+    )
     assert result.returncode == 2, result.stderr
     assert told in result.stdout
     assert names(folder) == before
@@ -333,25 +384,44 @@ def test_a_real_error_at_a_real_call(saved, call, at, told):
 def test_the_order_of_the_calls(saved, tmp_path):
     """Write, flush, read back; flush the folder, rename, flush; only then is an old one touched."""
     folder, log = saved(), tmp_path / "trace"
-    assert _save(folder, "-o", str(log), "-y", "-e",
-                 "trace=openat,write,fsync,read,rename,unlink,unlinkat,rmdir").returncode == 0
+    assert (
+        _save(
+            folder,
+            "-o",
+            str(log),
+            "-y",
+            "-e",
+            "trace=openat,write,fsync,read,rename,unlink,unlinkat,rmdir",
+        ).returncode
+        == 0
+    )
     calls = []
     for line in log.read_text().splitlines():
         match = re.match(r"(?:\d+ +)?(\w+)\((.*)", line)
         assert match, line
         call, rest = match.groups()
-        name = next((one for one in ("tensors", "state.json", "manifest", "step-000002")
-                     if one in rest), "folder")
+        name = next(
+            (one for one in ("tensors", "state.json", "manifest", "step-000002") if one in rest),
+            "folder",
+        )
         if "999999998.tmp" in rest and call.startswith(("unlink", "rmdir")):
             call, name = "remove", "step-000002" if "step-000002" in rest else "temporary"
         if call != "openat" and (call, name) not in calls[-1:]:
             calls.append((call, name))
     if calls[0] == ("remove", "temporary"):  # a look for what an earlier attempt left
         del calls[0]
-    file = [(call, name) for name in ("tensors", "state.json", "manifest")
-            for call in ("write", "fsync", "read")]
+    file = [
+        (call, name)
+        for name in ("tensors", "state.json", "manifest")
+        for call in ("write", "fsync", "read")
+    ]
     assert calls[:12] == [*file, ("fsync", "folder"), ("rename", "folder"), ("fsync", "folder")]
     assert calls[12] == ("rename", "step-000002")
-    assert {name for call, name in calls[13:]} <= {"step-000002", "tensors", "state.json",
-                                                   "manifest", "folder"}
+    assert {name for call, name in calls[13:]} <= {
+        "step-000002",
+        "tensors",
+        "state.json",
+        "manifest",
+        "folder",
+    }
     assert not {call for call, _ in calls[13:]} & {"write", "fsync"}

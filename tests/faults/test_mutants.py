@@ -54,8 +54,11 @@ def mutants(family):
 
 @pytest.mark.parametrize("family", families(), ids=lambda family: family[0].name)
 def test_mutants_are_noticed(family):
-    tried = [mutant for number, mutant in enumerate(mutants(family))
-             if number % EVERY == 0 and not is_equivalent(mutant)]
+    tried = [
+        mutant
+        for number, mutant in enumerate(mutants(family))
+        if number % EVERY == 0 and not is_equivalent(mutant)
+    ]
     survivors = [str(mutant) for mutant in tried if not killed_by(mutant, all_as_stated)]
     assert not survivors
 

@@ -11,13 +11,18 @@ BOTH = (np.float32, np.float64)
 
 def answer(gate, *inputs, dtype=np.float64, upstream=None, **attributes):
     """The output and one gradient for each floating input, as arrays."""
-    wires = [Tensor(np.array(x, dtype), requires_grad=True)
-             if np.asarray(x).dtype.kind == "f" else np.asarray(x) for x in inputs]
+    wires = [
+        Tensor(np.array(x, dtype), requires_grad=True)
+        if np.asarray(x).dtype.kind == "f"
+        else np.asarray(x)
+        for x in inputs
+    ]
     output = gate(*wires, **attributes)
     above = np.ones(output.shape) if upstream is None else np.array(upstream, float)
     output.backward(above.astype(dtype))
-    gradients = [wire.grad.numpy() for wire in wires if isinstance(wire, Tensor)
-                 and wire.grad is not None]
+    gradients = [
+        wire.grad.numpy() for wire in wires if isinstance(wire, Tensor) and wire.grad is not None
+    ]
     assert output.dtype == dtype
     assert all(gradient.dtype == dtype for gradient in gradients)
     return output.detach().numpy(), *gradients

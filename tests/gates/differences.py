@@ -28,7 +28,8 @@ def differences(function, xs):
 
 def gap(a, b):
     return np.abs(a - b).max(initial=0) / max(
-        np.abs(a).max(initial=0), np.abs(b).max(initial=0), 1e-3)
+        np.abs(a).max(initial=0), np.abs(b).max(initial=0), 1e-3
+    )
 
 
 def check_gradients(function, xs, first=1e-7, second=1e-6):
@@ -58,8 +59,9 @@ def check_gradients(function, xs, first=1e-7, second=1e-6):
     above = Tensor(upstream, requires_grad=True)
     gradients = grad(function(*wires), wires, above, create_graph=True)
     total = sum((g * w).sum() for g, w in zip(gradients, weights, strict=True))
-    for g, numeric in zip(grad(total, [*wires, above]), differences(slope, [*xs, upstream]),
-                          strict=True):
+    for g, numeric in zip(
+        grad(total, [*wires, above]), differences(slope, [*xs, upstream]), strict=True
+    ):
         assert gap(g.numpy(), numeric) <= second
 
 
@@ -94,6 +96,10 @@ def check_sample(gate, sample):
 def samples_of(*modules):
     """Every sample of every gate declared in these modules, with a name for each."""
     names = {module.__name__ for module in modules}
-    cases = [(gate, sample) for gate in gates() if type(gate).__module__ in names
-             for sample in gate.samples()]
+    cases = [
+        (gate, sample)
+        for gate in gates()
+        if type(gate).__module__ in names
+        for sample in gate.samples()
+    ]
     return {"argvalues": cases, "ids": [f"{gate.name}: {sample}" for gate, sample in cases]}

@@ -55,46 +55,92 @@ def test_identities(x):
 
 @pytest.mark.parametrize("dtype", BOTH)
 def test_sigmoid_at_the_edge(dtype):
-    at_the_edge(sigmoid, [
-        (1000, 1, 0), (-1000, 0, 0), (INF, 1, 0), (-INF, 0, 0), (0, 0.5, 0.25),
-        (-88, 6.054601895401186e-39, 6.054601895401186e-39),
-    ], dtype, 1e-6)
+    at_the_edge(
+        sigmoid,
+        [
+            (1000, 1, 0),
+            (-1000, 0, 0),
+            (INF, 1, 0),
+            (-INF, 0, 0),
+            (0, 0.5, 0.25),
+            (-88, 6.054601895401186e-39, 6.054601895401186e-39),
+        ],
+        dtype,
+        1e-6,
+    )
 
 
 @pytest.mark.parametrize("dtype", BOTH)
 def test_softplus_and_log_sigmoid_at_the_edge(dtype):
     small = 0 if dtype is np.float32 else 6.813556821545298e-46
-    at_the_edge(softplus, [
-        (-104, small, small), (-88, 6.054601895401186e-39, 6.054601895401186e-39),
-        (20, 20.000000002061153, 0.9999999979388464), (1000, 1000, 1), (-INF, 0, 0), (INF, INF, 1),
-    ], dtype, 1e-6)
-    at_the_edge(log_sigmoid, [
-        (-200, -200, 1), (30, -9.357622968839862e-14, 9.357622968839862e-14), (-INF, -INF, 1),
-        (INF, 0, 0),
-    ], dtype, 1e-6)
+    at_the_edge(
+        softplus,
+        [
+            (-104, small, small),
+            (-88, 6.054601895401186e-39, 6.054601895401186e-39),
+            (20, 20.000000002061153, 0.9999999979388464),
+            (1000, 1000, 1),
+            (-INF, 0, 0),
+            (INF, INF, 1),
+        ],
+        dtype,
+        1e-6,
+    )
+    at_the_edge(
+        log_sigmoid,
+        [
+            (-200, -200, 1),
+            (30, -9.357622968839862e-14, 9.357622968839862e-14),
+            (-INF, -INF, 1),
+            (INF, 0, 0),
+        ],
+        dtype,
+        1e-6,
+    )
 
 
 @pytest.mark.parametrize("dtype", BOTH)
 def test_gelu_keeps_its_tail(dtype):
-    at_the_edge(gelu, [
-        (-5, -1.4332578589617787e-06, -7.146945990213e-06),
-        (-10, -7.61985302416052e-23, -7.618379710893e-22), (3e38, 3e38, 1), (-INF, 0, 0),
-        (INF, INF, 1), (0, 0, 0.5),
-    ], dtype, 5e-6)
+    at_the_edge(
+        gelu,
+        [
+            (-5, -1.4332578589617787e-06, -7.146945990213e-06),
+            (-10, -7.61985302416052e-23, -7.618379710893e-22),
+            (3e38, 3e38, 1),
+            (-INF, 0, 0),
+            (INF, INF, 1),
+            (0, 0, 0.5),
+        ],
+        dtype,
+        5e-6,
+    )
 
 
 @pytest.mark.parametrize("dtype", BOTH)
 def test_gelu_tanh_form_at_the_edge(dtype):
-    at_the_edge(gelu, [(1e20, 1e20, 1), (-1e20, 0, 0), (-INF, 0, 0), (INF, INF, 1), (0, 0, 0.5)],
-                dtype, 1e-6, approximate="tanh")
+    at_the_edge(
+        gelu,
+        [(1e20, 1e20, 1), (-1e20, 0, 0), (-INF, 0, 0), (INF, INF, 1), (0, 0, 0.5)],
+        dtype,
+        1e-6,
+        approximate="tanh",
+    )
 
 
 @pytest.mark.parametrize("dtype", BOTH)
 def test_silu_at_the_edge(dtype):
-    at_the_edge(silu, [
-        (-INF, 0, 0), (INF, INF, 1), (0, 0, 0.5), (3e38, 3e38, 1),
-        (-89.75, -9.442883999840e-38, -9.337671004381e-38),
-    ], dtype, 4 * 2.0**-23)
+    at_the_edge(
+        silu,
+        [
+            (-INF, 0, 0),
+            (INF, INF, 1),
+            (0, 0, 0.5),
+            (3e38, 3e38, 1),
+            (-89.75, -9.442883999840e-38, -9.337671004381e-38),
+        ],
+        dtype,
+        4 * 2.0**-23,
+    )
 
 
 @pytest.mark.parametrize("gate", [sigmoid, log_sigmoid, softplus, silu, gelu], ids=str)
@@ -105,10 +151,17 @@ def test_nan_is_never_hidden(gate):
     assert np.isnan(slope[1])
 
 
-@pytest.mark.parametrize(("gate", "truth", "ulps"), [
-    (sigmoid, special.expit, 4), (log_sigmoid, special.log_expit, 4), (silu, None, 4.5),
-    (softplus, lambda x: np.logaddexp(0, x), 4), (gelu, lambda x: x * special.ndtr(x), 10),
-], ids=["sigmoid", "log_sigmoid", "silu", "softplus", "gelu"])
+@pytest.mark.parametrize(
+    ("gate", "truth", "ulps"),
+    [
+        (sigmoid, special.expit, 4),
+        (log_sigmoid, special.log_expit, 4),
+        (silu, None, 4.5),
+        (softplus, lambda x: np.logaddexp(0, x), 4),
+        (gelu, lambda x: x * special.ndtr(x), 10),
+    ],
+    ids=["sigmoid", "log_sigmoid", "silu", "softplus", "gelu"],
+)
 def test_float32_accuracy(gate, truth, ulps):
     x = np.concatenate([np.linspace(-13, 13, 40_001), np.linspace(-86, 88, 20_001)])
     x = x.astype(np.float32)
@@ -127,8 +180,10 @@ def test_gelu_forms_are_close_and_named():
 
 
 @quick
-@given(st.lists(st.floats(-30, 30), min_size=1, max_size=5).map(np.array),
-       st.sampled_from([sigmoid, log_sigmoid, softplus, silu, gelu]))
+@given(
+    st.lists(st.floats(-30, 30), min_size=1, max_size=5).map(np.array),
+    st.sampled_from([sigmoid, log_sigmoid, softplus, silu, gelu]),
+)
 def test_gradients_anywhere(x, gate):
     check_gradients(gate, [x], second=2e-6)
 

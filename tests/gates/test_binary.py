@@ -28,7 +28,10 @@ def test_scores_at_the_edge(dtype, copies):
     value, slope = answer(
         binary_cross_entropy_with_logits,
         np.repeat([1000.0, 1000, -1000, -1000, INF, -INF], copies),
-        np.repeat([0, 1, 1, 0, 1, 0], copies), dtype=dtype, reduction="none")
+        np.repeat([0, 1, 1, 0, 1, 0], copies),
+        dtype=dtype,
+        reduction="none",
+    )
     np.testing.assert_array_equal(value, np.repeat([1000, 0, 1000, 0, 0, 0], copies))
     np.testing.assert_array_equal(slope, np.repeat([1, 0, -1, 0, 0, 0], copies))
 
@@ -41,8 +44,9 @@ def test_nearly_right_scores_keep_their_digits(dtype):
 
 @pytest.mark.parametrize("dtype", BOTH)
 def test_probabilities_at_the_edge(dtype):
-    value, slope = answer(binary_cross_entropy, [1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0], dtype=dtype,
-                          reduction="none")
+    value, slope = answer(
+        binary_cross_entropy, [1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0], dtype=dtype, reduction="none"
+    )
     assert value.tolist() == [INF, INF, 0, 0]
     assert slope.tolist() == [INF, -INF, -1, 1]
 
@@ -51,8 +55,12 @@ def test_probabilities_at_the_edge(dtype):
 @given(st.lists(st.floats(-15, 15), min_size=1, max_size=9).map(np.array), st.floats(0, 1))
 def test_both_forms_agree(x, goal):
     target = np.full(x.shape, goal)
-    np.testing.assert_allclose(binary_cross_entropy(sigmoid(x), target),
-                               binary_cross_entropy_with_logits(x, target), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(
+        binary_cross_entropy(sigmoid(x), target),
+        binary_cross_entropy_with_logits(x, target),
+        rtol=1e-9,
+        atol=1e-10,
+    )
 
 
 @quick

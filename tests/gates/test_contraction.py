@@ -118,12 +118,15 @@ def test_a_sum_of_many_float32_is_right_to_the_last_digit():
     assert einsum("i,j->j", x, np.ones(1, np.float32))[0] == right
 
 
-@pytest.mark.parametrize(("x", "y", "words"), [
-    ((2, 3), (4, 5), ["matmul", "(2, 3)", "(4, 5)", "3 and 4"]),
-    ((2, 3), (4,), ["(2, 3)", "(4,)"]),
-    ((2, 2, 3), (3, 3, 2), ["(2,)", "(3,)"]),
-    ((), (3,), ["()", "*"]),
-])
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        ((2, 3), (4, 5), ["matmul", "(2, 3)", "(4, 5)", "3 and 4"]),
+        ((2, 3), (4,), ["(2, 3)", "(4,)"]),
+        ((2, 2, 3), (3, 3, 2), ["(2,)", "(3,)"]),
+        ((), (3,), ["()", "*"]),
+    ],
+)
 def test_matmul_refuses(x, y, words):
     with pytest.raises(errors.ShapeError) as caught:
         Tensor(np.ones(x)) @ Tensor(np.ones(y))
@@ -131,11 +134,20 @@ def test_matmul_refuses(x, y, words):
 
 
 EQUATIONS = [
-    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,kj", (2, 3), (4, 3)), ("ba", (2, 3)), ("ii->i", (3, 3)),
-    ("i,j->ji", (2,), (3,)), ("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)),
-    ("...ij,...jk->...ik", (2, 5, 3, 4), (5, 4, 2)), ("i...,i...->...", (3, 2), (3, 2)),
-    ("...i->...", (2, 3)), ("ijj,j->i", (2, 3, 3), (3,)), ("a,b,c->abc", (2,), (3,), (4,)),
-    ("abc,cd,de->abe", (2, 2, 3), (3, 4), (4, 2)), ("ij,k->", (2, 3), (2,)), ("iii", (2, 2, 2)),
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij,kj", (2, 3), (4, 3)),
+    ("ba", (2, 3)),
+    ("ii->i", (3, 3)),
+    ("i,j->ji", (2,), (3,)),
+    ("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)),
+    ("...ij,...jk->...ik", (2, 5, 3, 4), (5, 4, 2)),
+    ("i...,i...->...", (3, 2), (3, 2)),
+    ("...i->...", (2, 3)),
+    ("ijj,j->i", (2, 3, 3), (3,)),
+    ("a,b,c->abc", (2,), (3,), (4,)),
+    ("abc,cd,de->abe", (2, 2, 3), (3, 4), (4, 2)),
+    ("ij,k->", (2, 3), (2,)),
+    ("iii", (2, 2, 2)),
 ]
 
 
@@ -151,16 +163,19 @@ def test_einsum_is_numpys(case):
     check_gradients(lambda *xs: einsum(*xs, equation=equation), operands)
 
 
-@pytest.mark.parametrize(("equation", "shapes", "words"), [
-    ("ij,jk->ik", [(2, 3), (4, 5)], ["'j'", "3 and 4", "(2, 3)", "(4, 5)"]),
-    ("ij->i", [(2, 3, 4)], ["(2, 3, 4)", "2 axes"]),
-    ("ij,jk->ik", [(2, 3)], ["1 operands"]),
-    ("i1->i", [(2, 3)], ["'i1'", "letters"]),
-    ("ij->ii", [(2, 3)], ["'ii'"]),
-    ("ij->k", [(2, 3)], ["'k'"]),
-    ("ij->i", [(1, 3, 2)], ["(1, 3, 2)"]),
-    ("...i,i...->...", [(2, 3), (3, 4)], ["2", "4"]),
-])
+@pytest.mark.parametrize(
+    ("equation", "shapes", "words"),
+    [
+        ("ij,jk->ik", [(2, 3), (4, 5)], ["'j'", "3 and 4", "(2, 3)", "(4, 5)"]),
+        ("ij->i", [(2, 3, 4)], ["(2, 3, 4)", "2 axes"]),
+        ("ij,jk->ik", [(2, 3)], ["1 operands"]),
+        ("i1->i", [(2, 3)], ["'i1'", "letters"]),
+        ("ij->ii", [(2, 3)], ["'ii'"]),
+        ("ij->k", [(2, 3)], ["'k'"]),
+        ("ij->i", [(1, 3, 2)], ["(1, 3, 2)"]),
+        ("...i,i...->...", [(2, 3), (3, 4)], ["2", "4"]),
+    ],
+)
 def test_einsum_refuses(equation, shapes, words):
     operands = [Tensor(np.ones(shape)) for shape in shapes]
     with pytest.raises((errors.ShapeError, errors.ArgumentError)) as caught:

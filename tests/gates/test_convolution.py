@@ -42,14 +42,17 @@ def loops(x, weight, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), 
     for n, o, i, j in np.ndindex(*y.shape):
         first = o // (filters // groups) * inside
         for c, a, b in np.ndindex(inside, high, wide):
-            y[n, o, i, j] += weight[o, c, a, b] * x[
-                n, first + c, i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]]
+            y[n, o, i, j] += (
+                weight[o, c, a, b]
+                * x[n, first + c, i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]]
+            )
     return y if bias is None else y + bias[:, None, None]
 
 
 @pytest.mark.parametrize(
     ("gate", "sample"),
-    **samples_of(convolution, convolution_gradient, transposed_convolution, circular))
+    **samples_of(convolution, convolution_gradient, transposed_convolution, circular),
+)
 def test_samples(gate, sample):
     check_sample(gate, sample)
 
@@ -67,33 +70,63 @@ def test_images_of_the_second_assignment():
     x = np.linspace(-0.1, 0.5, 2 * 3 * 4 * 4).reshape(2, 3, 4, 4)
     w = np.linspace(-0.2, 0.3, 3 * 3 * 4 * 4).reshape(3, 3, 4, 4)
     y = conv2d(x, w, np.linspace(-0.1, 0.2, 3), stride=2, padding=1)
-    np.testing.assert_allclose(y, [
-        [[[-0.08759809, -0.10987781], [-0.18387192, -0.2109216]],
-         [[0.21027089, 0.21661097], [0.22847626, 0.23004637]],
-         [[0.50813986, 0.54309974], [0.64082444, 0.67101435]]],
-        [[[-0.98053589, -1.03143541], [-1.19128892, -1.24695841]],
-         [[0.69108355, 0.66880383], [0.59480972, 0.56776003]],
-         [[2.36270298, 2.36904306], [2.38090835, 2.38247847]]]], atol=1e-8)
+    np.testing.assert_allclose(
+        y,
+        [
+            [
+                [[-0.08759809, -0.10987781], [-0.18387192, -0.2109216]],
+                [[0.21027089, 0.21661097], [0.22847626, 0.23004637]],
+                [[0.50813986, 0.54309974], [0.64082444, 0.67101435]],
+            ],
+            [
+                [[-0.98053589, -1.03143541], [-1.19128892, -1.24695841]],
+                [[0.69108355, 0.66880383], [0.59480972, 0.56776003]],
+                [[2.36270298, 2.36904306], [2.38090835, 2.38247847]],
+            ],
+        ],
+        atol=1e-8,
+    )
 
 
-@pytest.mark.parametrize(("size", "kernel", "stride", "padding", "count"), [
-    (7, 3, 1, 0, 5), (7, 3, 2, 0, 3), (7, 3, 3, 0, None), (7, 3, 1, 1, 7), (5, 3, 1, 1, 5),
-    (5, 3, 2, 1, 3), (5, 3, 3, 1, None), (10, 3, 2, 0, None), (227, 11, 4, 0, 55),
-    (224, 11, 4, 0, None), (11, 5, 2, 0, 4), (32, 5, 1, 2, 32), (32, 5, 1, 0, 28),
-    (28, 5, 1, 0, 24), (224, 2, 2, 0, 112), (12, 7, 1, 0, 6), (32, 3, 2, 0, None),
-])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "count"),
+    [
+        (7, 3, 1, 0, 5),
+        (7, 3, 2, 0, 3),
+        (7, 3, 3, 0, None),
+        (7, 3, 1, 1, 7),
+        (5, 3, 1, 1, 5),
+        (5, 3, 2, 1, 3),
+        (5, 3, 3, 1, None),
+        (10, 3, 2, 0, None),
+        (227, 11, 4, 0, 55),
+        (224, 11, 4, 0, None),
+        (11, 5, 2, 0, 4),
+        (32, 5, 1, 2, 32),
+        (32, 5, 1, 0, 28),
+        (28, 5, 1, 0, 24),
+        (224, 2, 2, 0, 112),
+        (12, 7, 1, 0, 6),
+        (32, 3, 2, 0, None),
+    ],
+)
 def test_sizes(size, kernel, stride, padding, count):
     given, weight = (1, 1, size, size), (1, 1, kernel, kernel)
     if count is None:
         with pytest.raises(errors.ShapeError) as caught:
-            conv2d(Tensor(np.zeros(given)), Tensor(np.zeros(weight)), stride=stride,
-                   padding=padding)
+            conv2d(
+                Tensor(np.zeros(given)), Tensor(np.zeros(weight)), stride=stride, padding=padding
+            )
         message = str(caught.value)
         assert message.startswith("conv2d got size")
         assert all(word in message for word in (str(size), str(kernel), "stride", "floor"))
         floor = (size - kernel + 2 * padding) // stride + 1
-        assert conv2d.shape(given, weight, stride=stride, padding=padding,
-                            rounding="floor") == (1, 1, floor, floor)
+        assert conv2d.shape(given, weight, stride=stride, padding=padding, rounding="floor") == (
+            1,
+            1,
+            floor,
+            floor,
+        )
     else:
         assert conv2d.shape(given, weight, stride=stride, padding=padding) == (1, 1, count, count)
         y = conv2d(np.zeros(given), np.zeros(weight), stride=stride, padding=padding)
@@ -149,7 +182,8 @@ def test_the_gradient_by_data_is_a_convolution_with_flipped_filters():
 def test_pointwise_is_a_matrix_product():
     x, w = normal(2, 3, 4, 5), normal(6, 3, 1, 1, seed=1)
     np.testing.assert_allclose(
-        conv2d(x, w), np.einsum("oc,nchw->nohw", w[:, :, 0, 0], x), atol=1e-13)
+        conv2d(x, w), np.einsum("oc,nchw->nohw", w[:, :, 0, 0], x), atol=1e-13
+    )
 
 
 def test_separate_groups_are_separate_convolutions():
@@ -164,17 +198,23 @@ def test_separate_groups_are_separate_convolutions():
 @st.composite
 def geometry(draw):
     """Shapes and settings of a convolution that fits, after rounding down."""
+
     def pair(least, most):
         return draw(st.integers(least, most)), draw(st.integers(least, most))
+
     groups = draw(st.integers(1, 3))
     inside, filters = draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
     kernel, stride, padding, dilation = pair(1, 3), pair(1, 3), pair(0, 3), pair(1, 3)
-    least = [max(1, d * (f - 1) + 1 - 2 * p)
-             for f, d, p in zip(kernel, dilation, padding, strict=True)]
+    least = [
+        max(1, d * (f - 1) + 1 - 2 * p) for f, d, p in zip(kernel, dilation, padding, strict=True)
+    ]
     size = [low + draw(st.integers(0, 4)) for low in least]
     batch = draw(st.integers(0, 3))
-    return ((batch, groups * inside, *size), (filters, inside, *kernel),
-            {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups})
+    return (
+        (batch, groups * inside, *size),
+        (filters, inside, *kernel),
+        {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
+    )
 
 
 @quick
@@ -216,15 +256,20 @@ def test_the_three_gates_are_derivatives_of_one_number(case):
 @pytest.mark.parametrize("buffer", [1, 40])
 def test_cutting_the_batch_changes_nothing(monkeypatch, buffer):
     """Small pieces (rows of one image) and large ones (the whole batch) agree."""
-    cases = [((3, 4, 7, 6), (4, 2, 3, 2), {"groups": 2, "padding": 1, "stride": (1, 2)}),
-             ((3, 2, 6, 6), (8, 2, 3, 3), {"dilation": 2})]
+    cases = [
+        ((3, 4, 7, 6), (4, 2, 3, 2), {"groups": 2, "padding": 1, "stride": (1, 2)}),
+        ((3, 2, 6, 6), (8, 2, 3, 3), {"dilation": 2}),
+    ]
     for shape, weight, window in cases:
         x, w = normal(*shape), normal(*weight, seed=1)
 
         def every(x=x, w=w, window=window):
             y = conv2d(x, w, rounding="floor", **window)
-            return (y, conv2d_by_data(y, w, size=x.shape[2:], **window),
-                    conv2d_by_weight(y, x, kernel_size=w.shape[2:], **window))
+            return (
+                y,
+                conv2d_by_data(y, w, size=x.shape[2:], **window),
+                conv2d_by_weight(y, x, kernel_size=w.shape[2:], **window),
+            )
 
         whole = every()
         with monkeypatch.context() as patch:
@@ -322,32 +367,37 @@ def test_lists_and_pairs_are_alike():
 # ── what is refused ────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("x", "weight", "window", "words"), [
-    ((1, 1, 3, 3), (1, 1, 5, 5), {}, ["size 3", "5"]),
-    ((1, 1, 3, 3), (1, 1, 2, 2), {"dilation": 3}, ["size 3", "4"]),
-    ((1, 1, 0, 3), (1, 1, 1, 1), {}, ["size 0", "1"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"stride": 0}, ["stride=0", "at least 1"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"dilation": 0}, ["dilation=0", "at least 1"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"padding": -1}, ["padding=-1", "at least 0"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"stride": 1.5}, ["stride=1.5", "whole"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"stride": (1, 2, 3)}, ["stride=(1, 2, 3)"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"padding": "sam"}, ["'sam'", "Did you mean 'same'"]),
-    ((1, 1, 5, 5), (1, 1, 2, 2), {"padding": "same"}, ["(2, 2)", "odd"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"padding": "same", "stride": 2}, ["stride (2, 2)"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"rounding": "cail"}, ["'cail'"]),
-    ((1, 1, 5, 5), (1, 1, 3, 3), {"rounding": "ceil"}, ["'ceil'"]),
-    ((1, 3, 5, 5), (4, 1, 3, 3), {"groups": 2}, ["2 groups", "3", "4"]),
-    ((1, 4, 5, 5), (3, 2, 3, 3), {"groups": 2}, ["2 groups", "4", "3"]),
-    ((1, 4, 5, 5), (4, 4, 3, 3), {"groups": 0}, ["groups=0"]),
-    ((64, 16, 32, 32), (64, 32, 3, 3), {}, ["16 channels", "(64, 16, 32, 32)", "32"]),
-    ((1, 4, 5, 5), (4, 4, 3, 3), {"groups": 2}, ["4 channels", "8", "2 groups"]),
-    ((3, 5, 5), (1, 3, 3, 3), {}, ["(3, 5, 5)", "N, C, H, W", "batch"]),
-    ((1, 3, 5, 5), (3, 3, 3), {}, ["(3, 3, 3)"]),
-    ((1, 3, 5, 5), (2, 3, 0, 3), {}, ["kernel_size", "at least 1"]),
-])
+@pytest.mark.parametrize(
+    ("x", "weight", "window", "words"),
+    [
+        ((1, 1, 3, 3), (1, 1, 5, 5), {}, ["size 3", "5"]),
+        ((1, 1, 3, 3), (1, 1, 2, 2), {"dilation": 3}, ["size 3", "4"]),
+        ((1, 1, 0, 3), (1, 1, 1, 1), {}, ["size 0", "1"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"stride": 0}, ["stride=0", "at least 1"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"dilation": 0}, ["dilation=0", "at least 1"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"padding": -1}, ["padding=-1", "at least 0"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"stride": 1.5}, ["stride=1.5", "whole"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"stride": (1, 2, 3)}, ["stride=(1, 2, 3)"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"padding": "sam"}, ["'sam'", "Did you mean 'same'"]),
+        ((1, 1, 5, 5), (1, 1, 2, 2), {"padding": "same"}, ["(2, 2)", "odd"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"padding": "same", "stride": 2}, ["stride (2, 2)"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"rounding": "cail"}, ["'cail'"]),
+        ((1, 1, 5, 5), (1, 1, 3, 3), {"rounding": "ceil"}, ["'ceil'"]),
+        ((1, 3, 5, 5), (4, 1, 3, 3), {"groups": 2}, ["2 groups", "3", "4"]),
+        ((1, 4, 5, 5), (3, 2, 3, 3), {"groups": 2}, ["2 groups", "4", "3"]),
+        ((1, 4, 5, 5), (4, 4, 3, 3), {"groups": 0}, ["groups=0"]),
+        ((64, 16, 32, 32), (64, 32, 3, 3), {}, ["16 channels", "(64, 16, 32, 32)", "32"]),
+        ((1, 4, 5, 5), (4, 4, 3, 3), {"groups": 2}, ["4 channels", "8", "2 groups"]),
+        ((3, 5, 5), (1, 3, 3, 3), {}, ["(3, 5, 5)", "N, C, H, W", "batch"]),
+        ((1, 3, 5, 5), (3, 3, 3), {}, ["(3, 3, 3)"]),
+        ((1, 3, 5, 5), (2, 3, 0, 3), {}, ["kernel_size", "at least 1"]),
+    ],
+)
 def test_refusals(x, weight, window, words):
-    for call in (lambda: conv2d(Tensor(np.ones(x)), Tensor(np.ones(weight)), **window),
-                 lambda: conv2d.shape(x, weight, **window)):
+    for call in (
+        lambda: conv2d(Tensor(np.ones(x)), Tensor(np.ones(weight)), **window),
+        lambda: conv2d.shape(x, weight, **window),
+    ):
         with pytest.raises((errors.ShapeError, errors.ArgumentError)) as caught:
             call()
         message = str(caught.value)
@@ -384,9 +434,17 @@ def test_transposed_convolution_is_the_vjp_by_data(case):
     x, w = normal(*shape), normal(*weight, seed=1)
     y, pull = vjp(lambda x: conv2d(x, w, rounding="floor", **window), x)
     u = normal(*y.shape, seed=2)
-    unread = tuple((size + 2 * p - d * (f - 1) - 1) % s for size, p, d, f, s in zip(
-        shape[2:], window["padding"], window["dilation"], weight[2:], window["stride"],
-        strict=True))
+    unread = tuple(
+        (size + 2 * p - d * (f - 1) - 1) % s
+        for size, p, d, f, s in zip(
+            shape[2:],
+            window["padding"],
+            window["dilation"],
+            weight[2:],
+            window["stride"],
+            strict=True,
+        )
+    )
     found = conv_transpose2d(u, w, output_padding=unread, **window)
     assert found.shape == shape
     np.testing.assert_allclose(found, pull(u)[0].numpy(), atol=1e-12)
@@ -396,19 +454,24 @@ def test_transposed_convolution_lays_filters_over_the_output():
     x, w = np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0, 3.0]]])
     assert conv_transpose1d(x, w)[0, 0].tolist() == [1, 12, 23, 30]
     assert conv_transpose1d(x, w, stride=2)[0, 0].tolist() == [1, 2, 13, 20, 30]
-    assert conv_transpose1d(x, w, np.array([100.0]), stride=2, padding=1,
-                            output_padding=1)[0, 0].tolist() == [102, 113, 120, 130]
-    np.testing.assert_array_equal(conv_transpose1d(x, w, stride=2),
-                                  conv1d_by_data(x, w, size=5, stride=2))
+    assert conv_transpose1d(x, w, np.array([100.0]), stride=2, padding=1, output_padding=1)[
+        0, 0
+    ].tolist() == [102, 113, 120, 130]
+    np.testing.assert_array_equal(
+        conv_transpose1d(x, w, stride=2), conv1d_by_data(x, w, size=5, stride=2)
+    )
 
 
-@pytest.mark.parametrize(("x", "weight", "window", "words"), [
-    ((1, 2, 3, 3), (3, 2, 3, 3), {}, ["(1, 2, 3, 3)", "(3, 2, 3, 3)"]),
-    ((1, 2, 3, 3), (2, 2, 3, 3), {"output_padding": 1}, ["output_padding", "stride (1, 1)"]),
-    ((1, 2, 1, 1), (2, 2, 3, 3), {"padding": 2}, ["padding (2, 2)", "(-1, -1)"]),
-    ((1, 3, 3, 3), (3, 2, 3, 3), {"groups": 2}, ["2 groups"]),
-    ((1, 2, 3, 3), (2, 2, 3, 3), {"groups": "x"}, ["groups='x'"]),
-])
+@pytest.mark.parametrize(
+    ("x", "weight", "window", "words"),
+    [
+        ((1, 2, 3, 3), (3, 2, 3, 3), {}, ["(1, 2, 3, 3)", "(3, 2, 3, 3)"]),
+        ((1, 2, 3, 3), (2, 2, 3, 3), {"output_padding": 1}, ["output_padding", "stride (1, 1)"]),
+        ((1, 2, 1, 1), (2, 2, 3, 3), {"padding": 2}, ["padding (2, 2)", "(-1, -1)"]),
+        ((1, 3, 3, 3), (3, 2, 3, 3), {"groups": 2}, ["2 groups"]),
+        ((1, 2, 3, 3), (2, 2, 3, 3), {"groups": "x"}, ["groups='x'"]),
+    ],
+)
 def test_transposed_refusals(x, weight, window, words):
     with pytest.raises((errors.ShapeError, errors.ArgumentError)) as caught:
         conv_transpose2d(Tensor(np.ones(x)), Tensor(np.ones(weight)), **window)

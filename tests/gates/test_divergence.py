@@ -31,9 +31,14 @@ def test_numbers_of_the_notes():
     assert float(kl_divergence(P, Q)) == pytest.approx(0.1732867951, abs=5e-11)
 
 
-@pytest.mark.parametrize(("p", "q", "want"), [
-    ([1, 0], [0, 1], INF), ([1, 0], [1, 0], 0), ([1, 0], [0.9, 0.1], 0.1053605157),
-])
+@pytest.mark.parametrize(
+    ("p", "q", "want"),
+    [
+        ([1, 0], [0, 1], INF),
+        ([1, 0], [1, 0], 0),
+        ([1, 0], [0.9, 0.1], 0.1053605157),
+    ],
+)
 def test_extremes(p, q, want):
     found = cross_entropy_of(np.array(p, float), np.array(q, float))
     assert float(found) == pytest.approx(want, abs=5e-11)

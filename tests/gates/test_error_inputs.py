@@ -26,16 +26,24 @@ def other_shapes(array):
     """The input with other axes and sizes."""
     yield array[None, None, None]
     yield array.reshape(-1)
-    yield array.reshape(-1)[:1].reshape(())  if array.size else np.zeros((), array.dtype)
+    yield array.reshape(-1)[:1].reshape(()) if array.size else np.zeros((), array.dtype)
     yield np.zeros(tuple(size + 7 for size in array.shape), array.dtype)
     yield np.zeros((0, *array.shape[1:]), array.dtype)
     if array.ndim > 1:
         yield np.zeros((*array.shape[:-1], array.shape[-1] + 5), array.dtype)
 
 
-FOREIGN = [np.array(["a", "b"]), np.array([object(), None]), np.zeros(2, complex),
-           np.zeros(2, np.float16), np.array(["2020-01-01"], "M8[D]"), [[1.0], [1.0, 2.0]],
-           {"a": 1}, "text", object()]
+FOREIGN = [
+    np.array(["a", "b"]),
+    np.array([object(), None]),
+    np.zeros(2, complex),
+    np.zeros(2, np.float16),
+    np.array(["2020-01-01"], "M8[D]"),
+    [[1.0], [1.0, 2.0]],
+    {"a": 1},
+    "text",
+    object(),
+]
 CONSTANTS = ["text", -1, 1.5, (9, 9, 9, 9, 9), None, np.nan, object(), 10**30, True, [], "x > "]
 
 
@@ -89,15 +97,17 @@ def test_plain_arrays_that_are_no_numbers(gate):
                 assert answer(gate, replaced(sample.inputs, place, value), sample.attributes)
 
 
-@pytest.mark.parametrize("gate", [gate for gate in GATES if gate.defaults],
-                         ids=lambda gate: gate.name)
+@pytest.mark.parametrize(
+    "gate", [gate for gate in GATES if gate.defaults], ids=lambda gate: gate.name
+)
 def test_constants_that_make_no_sense(gate):
     refused = 0
     for sample in gate.samples():
         for name in gate.defaults:
             for value in CONSTANTS:
-                refused += answer(gate, wires_of(sample),
-                                  {**sample.attributes, name: value}) is not None
+                refused += (
+                    answer(gate, wires_of(sample), {**sample.attributes, name: value}) is not None
+                )
     assert refused >= 4
 
 

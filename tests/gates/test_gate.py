@@ -28,8 +28,15 @@ def declare(**parts):
     def backward(self, upstream, x, output):
         return upstream * 2
 
-    whole = {"__doc__": "Twice x.", "__module__": __name__, "role": Role.SCALER,
-             "formula": "2 * x", "forward": forward, "backward": backward, **parts}
+    whole = {
+        "__doc__": "Twice x.",
+        "__module__": __name__,
+        "role": Role.SCALER,
+        "formula": "2 * x",
+        "forward": forward,
+        "backward": backward,
+        **parts,
+    }
     return type("Doubled", (Elementwise,), {k: v for k, v in whole.items() if v is not None})
 
 
@@ -42,18 +49,27 @@ def test_a_declaration_makes_a_gate_and_its_names():
     assert "doubled" in repr(gate)
 
 
-@pytest.mark.parametrize(("parts", "words"), [
-    ({"role": None}, "without role"),
-    ({"formula": None}, "without formula"),
-    ({"formula": ""}, "without formula"),
-    ({"__doc__": None}, "without a docstring"),
-    ({"__doc__": "  "}, "without a docstring"),
-    ({"forward": None}, "without forward"),
-    ({"backward": None}, "without backward"),
-    ({"backward": lambda self, upstream, y, output: upstream}, r"backward\(upstream, x, output\)"),
-    ({"backward": lambda self, upstream, x: upstream}, r"backward\(upstream, x, output\)"),
-    ({"backward": lambda self, x, upstream, output: upstream}, r"backward\(upstream, x, output\)"),
-])
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"role": None}, "without role"),
+        ({"formula": None}, "without formula"),
+        ({"formula": ""}, "without formula"),
+        ({"__doc__": None}, "without a docstring"),
+        ({"__doc__": "  "}, "without a docstring"),
+        ({"forward": None}, "without forward"),
+        ({"backward": None}, "without backward"),
+        (
+            {"backward": lambda self, upstream, y, output: upstream},
+            r"backward\(upstream, x, output\)",
+        ),
+        ({"backward": lambda self, upstream, x: upstream}, r"backward\(upstream, x, output\)"),
+        (
+            {"backward": lambda self, x, upstream, output: upstream},
+            r"backward\(upstream, x, output\)",
+        ),
+    ],
+)
 def test_an_incomplete_declaration_is_refused_at_birth(parts, words):
     with pytest.raises(GateError, match=words) as refusal:
         declare(**parts)()
@@ -80,8 +96,9 @@ def test_unknown_names_suggest_the_nearest():
         find("sigmoyd")
 
 
-@pytest.mark.parametrize("action", [copy.copy, copy.deepcopy,
-                                    lambda gate: pickle.loads(pickle.dumps(gate))])
+@pytest.mark.parametrize(
+    "action", [copy.copy, copy.deepcopy, lambda gate: pickle.loads(pickle.dumps(gate))]
+)
 def test_a_gate_is_one(action):
     for gate in gates():
         assert action(gate) is gate
@@ -90,12 +107,18 @@ def test_a_gate_is_one(action):
 X = np.arange(6.0).reshape(2, 3)
 
 
-@pytest.mark.parametrize("call", [
-    lambda: bl.sum(X, 1, True), lambda: bl.sum(X, axis=1, keepdims=True),
-    lambda: bl.sum(X, dim=1, keepdim=True), lambda: bl.sum(x=X, axis=1, keepdims=True),
-    lambda: bl.sum(X, 1, keepdims=True), lambda: bl.sum(X, [1], True),
-    lambda: bl.sum(X, np.int64(1), True),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: bl.sum(X, 1, True),
+        lambda: bl.sum(X, axis=1, keepdims=True),
+        lambda: bl.sum(X, dim=1, keepdim=True),
+        lambda: bl.sum(x=X, axis=1, keepdims=True),
+        lambda: bl.sum(X, 1, keepdims=True),
+        lambda: bl.sum(X, [1], True),
+        lambda: bl.sum(X, np.int64(1), True),
+    ],
+)
 def test_constants_by_place_and_by_name(call):
     assert call().tolist() == [[3.0], [12.0]]
 
@@ -111,27 +134,34 @@ def test_wires_by_name():
 
 
 def test_variadic_wires_one_by_one_or_as_a_list():
-    for found in (bl.concatenate([X, X], 1), bl.concatenate([X, X], axis=1),
-                  bl.concatenate(X, X, axis=1), bl.concatenate((X, X), dim=1)):
+    for found in (
+        bl.concatenate([X, X], 1),
+        bl.concatenate([X, X], axis=1),
+        bl.concatenate(X, X, axis=1),
+        bl.concatenate((X, X), dim=1),
+    ):
         assert found.shape == (2, 6)
 
 
-@pytest.mark.parametrize(("call", "words"), [
-    (lambda: bl.exp(), "exp got 0 inputs"),
-    (lambda: bl.exp(X, X), "2 positional"),
-    (lambda: bl.multiply(X), "1 inputs"),
-    (lambda: bl.multiply(X, X, X), "3 positional"),
-    (lambda: bl.sum(X, axes=1), "'axes'"),
-    (lambda: bl.sum(X, 1, axis=1), "'axis'"),
-    (lambda: bl.sum(X, 1, dim=1), "'dim'"),
-    (lambda: bl.sum(X, 1, True, 3), "4 positional"),
-    (lambda: bl.sum(X, x=X), "twice"),
-    (lambda: bl.sum(), "0 inputs"),
-    (lambda: bl.reshape(X), "no shape"),
-    (lambda: bl.concatenate(X, X, axes=1), "'axes'"),
-    (lambda: bl.tensor(X).sum(axes=1), "'axes'"),
-    (lambda: bl.subtract(y=1.0), "gate subtract"),
-])
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: bl.exp(), "exp got 0 inputs"),
+        (lambda: bl.exp(X, X), "2 positional"),
+        (lambda: bl.multiply(X), "1 inputs"),
+        (lambda: bl.multiply(X, X, X), "3 positional"),
+        (lambda: bl.sum(X, axes=1), "'axes'"),
+        (lambda: bl.sum(X, 1, axis=1), "'axis'"),
+        (lambda: bl.sum(X, 1, dim=1), "'dim'"),
+        (lambda: bl.sum(X, 1, True, 3), "4 positional"),
+        (lambda: bl.sum(X, x=X), "twice"),
+        (lambda: bl.sum(), "0 inputs"),
+        (lambda: bl.reshape(X), "no shape"),
+        (lambda: bl.concatenate(X, X, axes=1), "'axes'"),
+        (lambda: bl.tensor(X).sum(axes=1), "'axes'"),
+        (lambda: bl.subtract(y=1.0), "gate subtract"),
+    ],
+)
 def test_calls_that_cannot_be_sorted(call, words):
     with pytest.raises(GateError, match=words):
         call()

@@ -19,11 +19,19 @@ def test_samples(gate, sample):
     check_sample(gate, sample)
 
 
-@pytest.mark.parametrize(("scores", "label", "margin", "want"), [
-    ([-2.85, 0.86, 0.28], 2, 1, 1.58), ([13, -7, 11], 0, 10, 8), ([3.2, 5.1, -1.7], 0, 1, 2.9),
-    ([1.3, 4.9, 2.0], 1, 1, 0), ([2.2, 2.5, -3.1], 2, 1, 12.9), ([10, -2, 3], 0, 1, 0),
-    ([10, -100, -100], 0, 1, 0), ([10, 9, 9], 0, 1, 0),
-])
+@pytest.mark.parametrize(
+    ("scores", "label", "margin", "want"),
+    [
+        ([-2.85, 0.86, 0.28], 2, 1, 1.58),
+        ([13, -7, 11], 0, 10, 8),
+        ([3.2, 5.1, -1.7], 0, 1, 2.9),
+        ([1.3, 4.9, 2.0], 1, 1, 0),
+        ([2.2, 2.5, -3.1], 2, 1, 12.9),
+        ([10, -2, 3], 0, 1, 0),
+        ([10, -100, -100], 0, 1, 0),
+        ([10, 9, 9], 0, 1, 0),
+    ],
+)
 def test_losses_of_the_notes(scores, label, margin, want):
     scores = np.array(scores, float)
     assert float(multiclass_hinge(scores, label, margin=margin)) == pytest.approx(want, abs=1e-12)
@@ -49,8 +57,10 @@ def test_exactly_at_the_margin_nothing_pulls():
     assert slope.tolist() == [0, 0, 0]
     _, slope = answer(one_vs_rest_hinge, [1.0, -1.0], 0)
     assert slope.tolist() == [0, 0]
-    sides = [multiclass_hinge.branch(np, np.array([2.0, 1 + gap]), np.array(0))[1]
-             for gap in (-1e-9, 0, 1e-9)]
+    sides = [
+        multiclass_hinge.branch(np, np.array([2.0, 1 + gap]), np.array(0))[1]
+        for gap in (-1e-9, 0, 1e-9)
+    ]
     assert sides == [-1, 0, 1]
 
 
@@ -68,13 +78,18 @@ def test_against_loops(seed, squared):
     random = np.random.default_rng(seed)
     scores, labels = random.normal(size=(4, 5)), random.integers(0, 5, 4)
     power = 2 if squared else 1
-    rivals = [sum(max(0, s[j] - s[y] + 0.7) ** power for j in range(5) if j != y)
-              for s, y in zip(scores, labels, strict=True)]
-    each = [sum(max(0, 0.7 - (1 if j == y else -1) * s[j]) ** power for j in range(5))
-            for s, y in zip(scores, labels, strict=True)]
+    rivals = [
+        sum(max(0, s[j] - s[y] + 0.7) ** power for j in range(5) if j != y)
+        for s, y in zip(scores, labels, strict=True)
+    ]
+    each = [
+        sum(max(0, 0.7 - (1 if j == y else -1) * s[j]) ** power for j in range(5))
+        for s, y in zip(scores, labels, strict=True)
+    ]
     settings_ = {"margin": 0.7, "squared": squared}
-    np.testing.assert_allclose(multiclass_hinge(scores, labels, reduction="none", **settings_),
-                               rivals, rtol=1e-13)
+    np.testing.assert_allclose(
+        multiclass_hinge(scores, labels, reduction="none", **settings_), rivals, rtol=1e-13
+    )
     np.testing.assert_allclose(multi_margin(scores, labels, **settings_), np.mean(rivals) / 5)
     np.testing.assert_allclose(one_vs_rest_hinge(scores, labels, **settings_), np.mean(each))
 

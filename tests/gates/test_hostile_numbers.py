@@ -72,10 +72,12 @@ def each(gate, **settings):
 
 def labelled(label):
     """Cross-entropy of rows that all have this label."""
+
     def loss(logits):
         rows = logits if logits.ndim == 2 else logits.reshape(1, -1)
         found = bl.cross_entropy(rows, np.full(rows.shape[0], label), reduction="none")
         return found if logits.ndim == 2 else found[0]
+
     return loss
 
 
@@ -99,10 +101,24 @@ SILU_SLOPE = math.exp(-89.75) * (1 - 89.75)
 ROOT2, HALF = math.sqrt(2), math.sqrt(0.5)
 
 CASES = [
-    Case(1, "large", last(bl.logsumexp), ([1000.0, 1000.0],), 1000 + math.log(2), ([.5, .5],),
-         rtol=2.4e-7),
-    Case(2, "small", last(bl.logsumexp), ([-1000.0, -1000.0],), -1000 + math.log(2), ([.5, .5],),
-         rtol=2.4e-7),
+    Case(
+        1,
+        "large",
+        last(bl.logsumexp),
+        ([1000.0, 1000.0],),
+        1000 + math.log(2),
+        ([0.5, 0.5],),
+        rtol=2.4e-7,
+    ),
+    Case(
+        2,
+        "small",
+        last(bl.logsumexp),
+        ([-1000.0, -1000.0],),
+        -1000 + math.log(2),
+        ([0.5, 0.5],),
+        rtol=2.4e-7,
+    ),
     Case(3, "logsumexp", last(bl.logsumexp), ([-INF, -INF],), -INF, (0,)),
     Case(3, "softmax", last(bl.softmax), ([-INF, -INF],), [NAN, NAN], born="input"),
     Case(4, "infinite", last(bl.logsumexp), ([INF, 0.0],), INF, ([1.0, 0.0],)),
@@ -110,24 +126,61 @@ CASES = [
     Case(5, "sum", bl.sum, ([],), 0.0, ([],), batched=False),
     Case(6, "far apart", last(bl.softmax), ([1e4, 0.0, -1e4],), [1.0, 0, 0], (None,)),
     Case(7, "masked", last(bl.softmax), ([0.0, -INF],), [1.0, 0.0], ([0.0, 0.0],)),
-    Case(8, "far apart", lambda x: bl.log_softmax(x, axis=-1)[..., 1], ([0.0, -1e4],), -1e4,
-         ([-1.0, 1.0],)),
+    Case(
+        8,
+        "far apart",
+        lambda x: bl.log_softmax(x, axis=-1)[..., 1],
+        ([0.0, -1e4],),
+        -1e4,
+        ([-1.0, 1.0],),
+    ),
     Case(9, "wrong", labelled(1), ([1e4, -1e4],), 2e4, ([1.0, -1.0],)),
-    Case(10, "nearly sure", labelled(0), ([20.0, 0.0],), 2.0611536181902037e-9,
-         ([-2.0611536e-9, 2.0611536e-9],)),
+    Case(
+        10,
+        "nearly sure",
+        labelled(0),
+        ([20.0, 0.0],),
+        2.0611536181902037e-9,
+        ([-2.0611536e-9, 2.0611536e-9],),
+    ),
     Case(11, "impossible", distributed, ([0.0, -INF],), 0.0, (None,)),
-    Case(12, "wrong", lambda x: bl.binary_cross_entropy_with_logits(x, np.zeros(
-        x.shape, x.dtype), reduction="none"), (1000.0,), 1000.0, (1.0,)),
-    Case(12, "right", lambda x: bl.binary_cross_entropy_with_logits(x, np.zeros(
-        x.shape, x.dtype), reduction="none"), (-1000.0,), 0.0, (0.0,)),
-    Case(13, "sure and wrong", lambda x: bl.binary_cross_entropy(x, np.zeros(
-        x.shape, x.dtype), reduction="none"), (1.0,), INF, (INF,), born="binary_cross_entropy"),
+    Case(
+        12,
+        "wrong",
+        lambda x: bl.binary_cross_entropy_with_logits(
+            x, np.zeros(x.shape, x.dtype), reduction="none"
+        ),
+        (1000.0,),
+        1000.0,
+        (1.0,),
+    ),
+    Case(
+        12,
+        "right",
+        lambda x: bl.binary_cross_entropy_with_logits(
+            x, np.zeros(x.shape, x.dtype), reduction="none"
+        ),
+        (-1000.0,),
+        0.0,
+        (0.0,),
+    ),
+    Case(
+        13,
+        "sure and wrong",
+        lambda x: bl.binary_cross_entropy(x, np.zeros(x.shape, x.dtype), reduction="none"),
+        (1.0,),
+        INF,
+        (INF,),
+        born="binary_cross_entropy",
+    ),
     Case(14, "-104", bl.softplus, (-104.0,), math.exp(-104), (math.exp(-104),), atol=TINY32),
     Case(14, "-88", bl.softplus, (-88.0,), SOFT88, (SOFT88,), atol=TINY32),
     Case(14, "20", bl.softplus, (20.0,), 20 + math.log1p(math.exp(-20)), (sigmoid(20),)),
     Case(14, "1000", bl.softplus, (1000.0,), 1000.0, (1.0,)),
-    *(Case(15, str(x), bl.sigmoid, (x,), y, (0.0 if abs(x) > 100 else y,), atol=TINY32)
-      for x, y in [(1000.0, 1.0), (-1000.0, 0.0), (INF, 1.0), (-INF, 0.0), (-88.0, SOFT88)]),
+    *(
+        Case(15, str(x), bl.sigmoid, (x,), y, (0.0 if abs(x) > 100 else y,), atol=TINY32)
+        for x, y in [(1000.0, 1.0), (-1000.0, 0.0), (INF, 1.0), (-INF, 0.0), (-88.0, SOFT88)]
+    ),
     Case(16, "-200", bl.log_sigmoid, (-200.0,), -200.0, (1.0,)),
     Case(16, "30", bl.log_sigmoid, (30.0,), -9.357622968840e-14, (9.357622968840e-14,)),
     Case(17, "1000", bl.elu, (1000.0,), 1000.0, (1.0,)),
@@ -147,30 +200,59 @@ CASES = [
     Case(25, "0", bl.sqrt, (0.0,), 0.0, (INF,)),
     Case(26, "zero", last(bl.norm), ([0.0, 0.0],), 0.0, ([0.0, 0.0],)),
     Case(27, "large", last(bl.norm), ([1e20, 1e20],), ROOT2 * 1e20, ([HALF, HALF],)),
-    Case(27, "larger", last(bl.norm), ([1e200, 1e200],), ROOT2 * 1e200, ([HALF, HALF],),
-         dtypes=(np.float64,)),
+    Case(
+        27,
+        "larger",
+        last(bl.norm),
+        ([1e200, 1e200],),
+        ROOT2 * 1e200,
+        ([HALF, HALF],),
+        dtypes=(np.float64,),
+    ),
     Case(28, "small", last(bl.norm), ([1e-25, 1e-25],), ROOT2 * 1e-25, ([HALF, HALF],)),
-    Case(28, "smaller", last(bl.norm), ([1e-200, 1e-200],), ROOT2 * 1e-200, ([HALF, HALF],),
-         dtypes=(np.float64,)),
+    Case(
+        28,
+        "smaller",
+        last(bl.norm),
+        ([1e-200, 1e-200],),
+        ROOT2 * 1e-200,
+        ([HALF, HALF],),
+        dtypes=(np.float64,),
+    ),
     Case(29, "large", bl.hypot, (1e20, 1e20), ROOT2 * 1e20, (HALF, HALF)),
     Case(30, "1/0", bl.divide, (1.0, 0.0), INF, (INF, -INF), born="divide"),
     Case(30, "0/0", bl.divide, (0.0, 0.0), NAN, (INF, NAN), born="divide"),
     Case(31, "small by small", bl.divide, (1e-30, 1e-25), 1e-5, (1e25, -1e20)),
-    Case(32, "logarithm behind a mask", lambda x: bl.where(x > 0, bl.log(x), 0.0), (0.0,), 0.0,
-         "named"),
+    Case(
+        32,
+        "logarithm behind a mask",
+        lambda x: bl.where(x > 0, bl.log(x), 0.0),
+        (0.0,),
+        0.0,
+        "named",
+    ),
     Case(33, "0**0", bl.power, (0.0, 0.0), 1.0, (0.0, None)),
-    Case(33, "x**0", lambda x: x ** 0, (0.0,), 1.0, (0.0,)),
-    Case(34, "0**2", lambda x: x ** 2, (0.0,), 0.0, (0.0,)),
-    Case(34, "0**0.5", lambda x: x ** 0.5, (0.0,), 0.0, (INF,)),
-    Case(34, "0**-1", lambda x: x ** -1, (0.0,), INF, (-INF,), born="power"),
-    Case(35, "cube", lambda x: x ** 3, (-2.0,), -8.0, (12.0,)),
+    Case(33, "x**0", lambda x: x**0, (0.0,), 1.0, (0.0,)),
+    Case(34, "0**2", lambda x: x**2, (0.0,), 0.0, (0.0,)),
+    Case(34, "0**0.5", lambda x: x**0.5, (0.0,), 0.0, (INF,)),
+    Case(34, "0**-1", lambda x: x**-1, (0.0,), INF, (-INF,), born="power"),
+    Case(35, "cube", lambda x: x**3, (-2.0,), -8.0, (12.0,)),
     Case(35, "cube root", lambda x: x ** (1 / 3), (-8.0,), NAN, born="power"),
     Case(36, "0·log 0", bl.xlogy, (0.0, 0.0), 0.0, (0.0, 0.0)),
-    Case(37, "p has a 0", bl.kl_divergence, ([0.0, 1.0], [0.5, 0.5]), math.log(2),
-         (None, [0.0, -2.0])),
+    Case(
+        37,
+        "p has a 0",
+        bl.kl_divergence,
+        ([0.0, 1.0], [0.5, 0.5]),
+        math.log(2),
+        (None, [0.0, -2.0]),
+    ),
     Case(37, "q has a 0", bl.kl_divergence, ([0.5, 0.5], [0.0, 1.0]), INF, born="kl_divergence"),
-    *(Case(38, f"{gate.name}({x})", gate, (x,), 0.0, (0.0,) if gate is not bl.sign else ())
-      for gate in (bl.absolute, bl.relu, bl.sign) for x in (0.0, -0.0)),
+    *(
+        Case(38, f"{gate.name}({x})", gate, (x,), 0.0, (0.0,) if gate is not bl.sign else ())
+        for gate in (bl.absolute, bl.relu, bl.sign)
+        for x in (0.0, -0.0)
+    ),
     Case(39, "relu", bl.relu, (NAN,), NAN, born="input"),
     Case(39, "max", last(bl.max), ([1.0, NAN, 2.0],), NAN, born="input"),
     Case(39, "clip", lambda x: bl.clip(x, 0.0, 1.0), (NAN,), NAN, born="input"),
@@ -180,25 +262,63 @@ CASES = [
     Case(41, "NaN", pooled, ([NAN, 2.0, 1.0, 1.0],), [NAN, 1.0], born="input"),
     Case(42, "at its bound", lambda x: bl.clip(x, 0.0, 1.0), (1.0,), 1.0, (1.0,)),
     Case(43, "argmax", last(bl.argmax), ([1.0, NAN, 2.0],), 1),
-    Case(44, "var", last(bl.var), ([1e8, 1e8 + 8, 1e8 + 16],), 128 / 3,
-         ([-16 / 3, 0.0, 16 / 3],)),
+    Case(44, "var", last(bl.var), ([1e8, 1e8 + 8, 1e8 + 16],), 128 / 3, ([-16 / 3, 0.0, 16 / 3],)),
     Case(45, "std", last(bl.std), ([3.0, 3.0, 3.0],), 0.0, ([0.0, 0.0, 0.0],)),
-    Case(47, "constant row", last(bl.layer_norm), ([7.0, 7.0, 7.0],), [0.0, 0.0, 0.0],
-         ([0.0, 0.0, 0.0],)),
-    Case(47, "large row", last(bl.layer_norm), ([1e20, 2e20, 3e20],),
-         [-math.sqrt(1.5), 0.0, math.sqrt(1.5)], (None,), atol=1e-12),
-    Case(47, "far row", last(bl.layer_norm), ([1e6, 1e6 + 1, 1e6 + 2],),
-         [-1.2247356859, 0.0, 1.2247356859], (None,), atol=1e-12),
+    Case(
+        47,
+        "constant row",
+        last(bl.layer_norm),
+        ([7.0, 7.0, 7.0],),
+        [0.0, 0.0, 0.0],
+        ([0.0, 0.0, 0.0],),
+    ),
+    Case(
+        47,
+        "large row",
+        last(bl.layer_norm),
+        ([1e20, 2e20, 3e20],),
+        [-math.sqrt(1.5), 0.0, math.sqrt(1.5)],
+        (None,),
+        atol=1e-12,
+    ),
+    Case(
+        47,
+        "far row",
+        last(bl.layer_norm),
+        ([1e6, 1e6 + 1, 1e6 + 2],),
+        [-1.2247356859, 0.0, 1.2247356859],
+        (None,),
+        atol=1e-12,
+    ),
     Case(49, "mean", last(bl.mean), ([3e38, 3e38],), 3e38, ([0.5, 0.5],)),
     Case(52, "one 0", last(bl.prod), ([2.0, 0.0, 3.0],), 0.0, ([0.0, 6.0, 0.0],)),
     Case(52, "two 0", last(bl.prod), ([2.0, 0.0, 0.0],), 0.0, ([0.0, 0.0, 0.0],)),
-    Case(53, "mse", lambda x: bl.mean_squared_error(x, np.zeros(x.shape, x.dtype),
-         reduction="none"), (1e30,), INF, (2e30,), born="mean_squared_error",
-         dtypes=(np.float32,)),
-    Case(53, "huber", lambda x: bl.huber(x, np.zeros(x.shape, x.dtype), reduction="none"),
-         (1e30,), 1e30, (1.0,)),
-    Case(54, "zero vector", last(bl.cosine_similarity), ([0.0, 0.0], [3.0, 4.0]), 0.0,
-         ([6e7, 8e7], [0.0, 0.0])),
+    Case(
+        53,
+        "mse",
+        lambda x: bl.mean_squared_error(x, np.zeros(x.shape, x.dtype), reduction="none"),
+        (1e30,),
+        INF,
+        (2e30,),
+        born="mean_squared_error",
+        dtypes=(np.float32,),
+    ),
+    Case(
+        53,
+        "huber",
+        lambda x: bl.huber(x, np.zeros(x.shape, x.dtype), reduction="none"),
+        (1e30,),
+        1e30,
+        (1.0,),
+    ),
+    Case(
+        54,
+        "zero vector",
+        last(bl.cosine_similarity),
+        ([0.0, 0.0], [3.0, 4.0]),
+        0.0,
+        ([6e7, 8e7], [0.0, 0.0]),
+    ),
     Case(61, "sum", last(bl.sum), ([1e8, 1.0, -1e8],), 1.0, ([1.0, 1.0, 1.0],)),
 ]
 
@@ -215,8 +335,12 @@ def compare(found, wanted, case, dtype, batch):
         return
     wanted = np.array(wanted, np.float64)
     rtol = case.rtol if dtype == np.float32 else max(case.rtol / 1e4, 1e-8)
-    np.testing.assert_allclose(np.asarray(found, np.float64), np.broadcast_to(
-        wanted, found.shape), rtol=rtol, atol=case.atol)
+    np.testing.assert_allclose(
+        np.asarray(found, np.float64),
+        np.broadcast_to(wanted, found.shape),
+        rtol=rtol,
+        atol=case.atol,
+    )
 
 
 @pytest.mark.parametrize("batch", [False, True], ids=["alone", "among 17"])
@@ -351,18 +475,31 @@ def test_differences_of_bytes_do_not_wrap(row):
 
 
 @named(60)
-@pytest.mark.parametrize("call", [
-    lambda x: bl.gather(x, np.array([[4], [0]]), axis=1),
-    lambda x: bl.take(x, np.array([4]), axis=1),
-    lambda x: bl.embedding(x, np.array([4])),
-    lambda x: bl.one_hot(bl.tensor(np.array([4])), classes=3),
-    lambda x: bl.cross_entropy(x, np.array([4, 0])),
-    lambda x: bl.nll_loss(x, np.array([4, 0])),
-    lambda x: bl.multiclass_hinge(x, np.array([4, 0])),
-    lambda x: x[np.array([4])],
-    lambda x: x[4],
-], ids=["gather", "take", "embedding", "one_hot", "cross_entropy", "nll_loss", "hinge", "index",
-        "slice"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: bl.gather(x, np.array([[4], [0]]), axis=1),
+        lambda x: bl.take(x, np.array([4]), axis=1),
+        lambda x: bl.embedding(x, np.array([4])),
+        lambda x: bl.one_hot(bl.tensor(np.array([4])), classes=3),
+        lambda x: bl.cross_entropy(x, np.array([4, 0])),
+        lambda x: bl.nll_loss(x, np.array([4, 0])),
+        lambda x: bl.multiclass_hinge(x, np.array([4, 0])),
+        lambda x: x[np.array([4])],
+        lambda x: x[4],
+    ],
+    ids=[
+        "gather",
+        "take",
+        "embedding",
+        "one_hot",
+        "cross_entropy",
+        "nll_loss",
+        "hinge",
+        "index",
+        "slice",
+    ],
+)
 def test_positions_out_of_range(row, call):
     with pytest.raises(IndexError, match="4") as refusal:
         call(bl.tensor(np.ones((2, 3), np.float32), requires_grad=True))
@@ -370,15 +507,19 @@ def test_positions_out_of_range(row, call):
 
 
 @named(62)
-@pytest.mark.parametrize("call", [
-    lambda x: nn.Conv2d(4, 4, 5)(x),
-    lambda x: nn.MaxPool2d(5)(x),
-    lambda x: bl.conv2d(x, np.ones((4, 4, 3, 3), np.float32), stride=0),
-    lambda x: bl.conv2d(x, np.ones((4, 4, 3, 3), np.float32), dilation=0),
-    lambda x: bl.conv2d(x, np.ones((4, 4, 3, 3), np.float32), groups=3),
-    lambda x: bl.max_pool2d(x, kernel_size=2, stride=0),
-    lambda x: bl.average_pool2d(x, kernel_size=0),
-], ids=["kernel", "pool", "stride", "dilation", "groups", "pool stride", "pool kernel"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: nn.Conv2d(4, 4, 5)(x),
+        lambda x: nn.MaxPool2d(5)(x),
+        lambda x: bl.conv2d(x, np.ones((4, 4, 3, 3), np.float32), stride=0),
+        lambda x: bl.conv2d(x, np.ones((4, 4, 3, 3), np.float32), dilation=0),
+        lambda x: bl.conv2d(x, np.ones((4, 4, 3, 3), np.float32), groups=3),
+        lambda x: bl.max_pool2d(x, kernel_size=2, stride=0),
+        lambda x: bl.average_pool2d(x, kernel_size=0),
+    ],
+    ids=["kernel", "pool", "stride", "dilation", "groups", "pool stride", "pool kernel"],
+)
 def test_windows_that_do_not_fit(row, call):
     with pytest.raises(ValueError, match=r"conv|Conv|pool|Pool") as refusal:
         call(bl.tensor(np.ones((1, 4, 4, 4), np.float32)))

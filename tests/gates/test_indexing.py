@@ -71,8 +71,9 @@ def test_arrays_of_places_and_masks(shape, data):
         elif kind == "int":
             key.append(data.draw(st.integers(-size, size - 1)))
         elif kind in ("places", "list"):
-            places = data.draw(arrays.arrays(np.int64, result,
-                                             elements=st.integers(-size, size - 1)))
+            places = data.draw(
+                arrays.arrays(np.int64, result, elements=st.integers(-size, size - 1))
+            )
             key.append(places.tolist() if kind == "list" and places.size else places)
         axis += 1
     if data.draw(st.booleans()):
@@ -87,12 +88,24 @@ def test_arrays_of_places_and_masks(shape, data):
     agrees(x, tuple(key))
 
 
-@pytest.mark.parametrize("key", [
-    (Ellipsis, 0), (0, Ellipsis, None), ([1, 0], slice(None), [2, 2]), np.array(1),
-    (np.int32(1), slice(None, None, -2)), ([True, False], 1), [], np.zeros((2, 3), bool),
-    np.ones((2, 3, 4), bool), (slice(None), [[0, 2]], None), (slice(None), np.uint8([0, 2])),
-    (0, slice(None), [1, 1]),
-], ids=str)
+@pytest.mark.parametrize(
+    "key",
+    [
+        (Ellipsis, 0),
+        (0, Ellipsis, None),
+        ([1, 0], slice(None), [2, 2]),
+        np.array(1),
+        (np.int32(1), slice(None, None, -2)),
+        ([True, False], 1),
+        [],
+        np.zeros((2, 3), bool),
+        np.ones((2, 3, 4), bool),
+        (slice(None), [[0, 2]], None),
+        (slice(None), np.uint8([0, 2])),
+        (0, slice(None), [1, 1]),
+    ],
+    ids=str,
+)
 def test_keys(key):
     agrees(filled((2, 3, 4)), key)
 
@@ -127,8 +140,9 @@ def test_gather_and_scatter_are_numpys(data):
     size = shape[axis]
     counts = list(shape)
     counts[axis] = data.draw(st.integers(0, 5))
-    places = data.draw(arrays.arrays(np.int64, tuple(counts),
-                                     elements=st.integers(-size, size - 1)))
+    places = data.draw(
+        arrays.arrays(np.int64, tuple(counts), elements=st.integers(-size, size - 1))
+    )
     x = filled(shape)
     wire = Tensor(x, requires_grad=True)
     output = scattering.gather(wire, places, axis=axis)
@@ -179,43 +193,65 @@ X = tensor(filled((2, 3)))
 FRACTIONS = np.array([0.0, 1.0])
 
 
-@pytest.mark.parametrize(("call", "error", "words"), [
-    (lambda: X[2], errors.RangeError, "index 2 for axis 0 of size 2.\n.*from -2 to 1"),
-    (lambda: X[0, -4], errors.RangeError, "index -4 for axis 1 of size 3"),
-    (lambda: X[:, [0, 5]], errors.RangeError, r"index 5 at position \[1\] for axis 1 of size 3"),
-    (lambda: X[[[0], [-3]]], errors.RangeError, r"index -3 at position \[1, 0\] for axis 0"),
-    (lambda: X[0, 0, 0], errors.ShapeError, "key for 3 axes"),
-    (lambda: X[..., 0, ...], errors.ShapeError, "more than one …"),
-    (lambda: X[FRACTIONS], errors.DTypeError, "entries of float64"),
-    (lambda: X[0.5], errors.DTypeError, "entries of float64"),
-    (lambda: X["a"], errors.DTypeError, "entries of"),
-    (lambda: X[[0, [1]]], errors.DTypeError, "entries of object"),
-    (lambda: X[True], errors.DTypeError, "lone truth value"),
-    (lambda: X[::0], errors.ArgumentError, "step"),
-    (lambda: X[:0.5], errors.ArgumentError, "whole numbers"),
-    (lambda: X[np.array([True, False, True])], errors.ShapeError, r"mask of shape \(3,\)"),
-    (lambda: X[np.ones((2, 2), bool)], errors.ShapeError, r"needs a mask of shape \(2, 3\)"),
-    (lambda: X[[0, 1], [0, 1, 2]], errors.ShapeError, "broadcast"),
-    (lambda: indexing.take(X, [0, 3], axis=1), errors.RangeError, r"3 at position \[1\]"),
-    (lambda: indexing.take(X, FRACTIONS), errors.DTypeError, "float64"),
-    (lambda: indexing.take(X, [0], axis=2), errors.ShapeError, "axis 2"),
-    (lambda: indexing.take(X, np.array([True, False])), errors.DTypeError, "bool"),
-    (lambda: indexing.embedding(X, [[0, 1], [1, 2]]), errors.RangeError,
-     r"index 2 at position \[1, 1\].\n.*from 0 to 1"),
-    (lambda: indexing.embedding(X, [0, -1]), errors.RangeError, r"-1 at position \[1\]"),
-    (lambda: indexing.one_hot([0, 3, 1], classes=3), errors.RangeError,
-     r"label 3 at position \[1\].\n.*labels from 0 to 2"),
-    (lambda: indexing.one_hot(-1, classes=3), errors.RangeError, "label -1"),
-    (lambda: indexing.one_hot(FRACTIONS, classes=3), errors.DTypeError, "float64"),
-    (lambda: scattering.gather(X, [[3], [0]], axis=1), errors.RangeError,
-     r"3 at position \[0, 0\] for axis 1 of size 3"),
-    (lambda: scattering.gather(X, [[0]], axis=1), errors.ShapeError, r"needs shape \(2, any\)"),
-    (lambda: scattering.gather(X, [0], axis=1), errors.ShapeError, r"\(2, any\)"),
-    (lambda: scattering.scatter_add(X, [[0], [-4]], [[1.0], [1.0]], axis=1), errors.RangeError,
-     r"-4 at position \[1, 0\]"),
-    (lambda: scattering.scatter_add(X, [[0], [0]], [[1.0]], axis=1), errors.ShapeError,
-     "index for every number"),
-])
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: X[2], errors.RangeError, "index 2 for axis 0 of size 2.\n.*from -2 to 1"),
+        (lambda: X[0, -4], errors.RangeError, "index -4 for axis 1 of size 3"),
+        (
+            lambda: X[:, [0, 5]],
+            errors.RangeError,
+            r"index 5 at position \[1\] for axis 1 of size 3",
+        ),
+        (lambda: X[[[0], [-3]]], errors.RangeError, r"index -3 at position \[1, 0\] for axis 0"),
+        (lambda: X[0, 0, 0], errors.ShapeError, "key for 3 axes"),
+        (lambda: X[..., 0, ...], errors.ShapeError, "more than one …"),
+        (lambda: X[FRACTIONS], errors.DTypeError, "entries of float64"),
+        (lambda: X[0.5], errors.DTypeError, "entries of float64"),
+        (lambda: X["a"], errors.DTypeError, "entries of"),
+        (lambda: X[[0, [1]]], errors.DTypeError, "entries of object"),
+        (lambda: X[True], errors.DTypeError, "lone truth value"),
+        (lambda: X[::0], errors.ArgumentError, "step"),
+        (lambda: X[:0.5], errors.ArgumentError, "whole numbers"),
+        (lambda: X[np.array([True, False, True])], errors.ShapeError, r"mask of shape \(3,\)"),
+        (lambda: X[np.ones((2, 2), bool)], errors.ShapeError, r"needs a mask of shape \(2, 3\)"),
+        (lambda: X[[0, 1], [0, 1, 2]], errors.ShapeError, "broadcast"),
+        (lambda: indexing.take(X, [0, 3], axis=1), errors.RangeError, r"3 at position \[1\]"),
+        (lambda: indexing.take(X, FRACTIONS), errors.DTypeError, "float64"),
+        (lambda: indexing.take(X, [0], axis=2), errors.ShapeError, "axis 2"),
+        (lambda: indexing.take(X, np.array([True, False])), errors.DTypeError, "bool"),
+        (
+            lambda: indexing.embedding(X, [[0, 1], [1, 2]]),
+            errors.RangeError,
+            r"index 2 at position \[1, 1\].\n.*from 0 to 1",
+        ),
+        (lambda: indexing.embedding(X, [0, -1]), errors.RangeError, r"-1 at position \[1\]"),
+        (
+            lambda: indexing.one_hot([0, 3, 1], classes=3),
+            errors.RangeError,
+            r"label 3 at position \[1\].\n.*labels from 0 to 2",
+        ),
+        (lambda: indexing.one_hot(-1, classes=3), errors.RangeError, "label -1"),
+        (lambda: indexing.one_hot(FRACTIONS, classes=3), errors.DTypeError, "float64"),
+        (
+            lambda: scattering.gather(X, [[3], [0]], axis=1),
+            errors.RangeError,
+            r"3 at position \[0, 0\] for axis 1 of size 3",
+        ),
+        (lambda: scattering.gather(X, [[0]], axis=1), errors.ShapeError, r"needs shape \(2, any\)"),
+        (lambda: scattering.gather(X, [0], axis=1), errors.ShapeError, r"\(2, any\)"),
+        (
+            lambda: scattering.scatter_add(X, [[0], [-4]], [[1.0], [1.0]], axis=1),
+            errors.RangeError,
+            r"-4 at position \[1, 0\]",
+        ),
+        (
+            lambda: scattering.scatter_add(X, [[0], [0]], [[1.0]], axis=1),
+            errors.ShapeError,
+            "index for every number",
+        ),
+    ],
+)
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call()

@@ -67,8 +67,12 @@ def test_one_input_used_twice():
 
 def test_ways_to_call():
     x, y = tensor([[1.0]]), tensor([[2.0]])
-    for joined in (concatenate(x, y, axis=1), concatenate([x, y], 1), concatenate((x, y), dim=1),
-                   np.concatenate([x, y], axis=1)):
+    for joined in (
+        concatenate(x, y, axis=1),
+        concatenate([x, y], 1),
+        concatenate((x, y), dim=1),
+        np.concatenate([x, y], axis=1),
+    ):
         assert joined.tolist() == [[1.0, 2.0]]
     assert concatenate(x, tensor([[3]])).dtype == np.float32
     assert stack([x, y]).shape == (2, 1, 1)
@@ -84,19 +88,25 @@ def test_equal_parts_and_chunks():
     assert gradient[:, 0].tolist() == [0, 0, 0, 1, 1, 1, 0]
 
 
-@pytest.mark.parametrize(("call", "error", "words"), [
-    (lambda x: concatenate(x, tensor([[1.0]])), errors.ShapeError,
-     r"\(1, 1\) as input 1, shape \(2, 3\) as input 0"),
-    (lambda x: concatenate(x, x, tensor([1.0])), errors.ShapeError, "as input 2"),
-    (lambda x: concatenate(x, x, axis=2), errors.ShapeError, "axis 2"),
-    (lambda x: concatenate(tensor(1.0), tensor(2.0)), errors.ShapeError, "without axes"),
-    (lambda x: stack(x, tensor([1.0])), errors.ShapeError, "inputs of one shape"),
-    (lambda x: stack(x, x, axis=3), errors.ShapeError, "axis 3"),
-    (lambda x: split(x, 2, axis=1), errors.ShapeError, "2 sections for axis 1 of size 3"),
-    (lambda x: split(x, (1, 3), axis=1), errors.ShapeError, "add up to 4"),
-    (lambda x: split(x, 0), errors.ArgumentError, "at least 1"),
-    (lambda x: chunk(x, 1.5), errors.ArgumentError, "whole number"),
-])
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (
+            lambda x: concatenate(x, tensor([[1.0]])),
+            errors.ShapeError,
+            r"\(1, 1\) as input 1, shape \(2, 3\) as input 0",
+        ),
+        (lambda x: concatenate(x, x, tensor([1.0])), errors.ShapeError, "as input 2"),
+        (lambda x: concatenate(x, x, axis=2), errors.ShapeError, "axis 2"),
+        (lambda x: concatenate(tensor(1.0), tensor(2.0)), errors.ShapeError, "without axes"),
+        (lambda x: stack(x, tensor([1.0])), errors.ShapeError, "inputs of one shape"),
+        (lambda x: stack(x, x, axis=3), errors.ShapeError, "axis 3"),
+        (lambda x: split(x, 2, axis=1), errors.ShapeError, "2 sections for axis 1 of size 3"),
+        (lambda x: split(x, (1, 3), axis=1), errors.ShapeError, "add up to 4"),
+        (lambda x: split(x, 0), errors.ArgumentError, "at least 1"),
+        (lambda x: chunk(x, 1.5), errors.ArgumentError, "whole number"),
+    ],
+)
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call(tensor(filled((2, 3))))

@@ -24,11 +24,18 @@ def test_samples(gate, sample):
     check_sample(gate, sample)
 
 
-@pytest.mark.parametrize(("scores", "label", "want"), [
-    ([-2.85, 0.86, 0.28], 2, 1.0401905694), ([3.2, 5.1, -1.7], 0, 2.0403551528),
-    ([1.3, 4.9, 2.0], 1, 0.0791317783), ([2.2, 2.5, -3.1], 2, 6.1564772017),
-    ([10, -2, 3], 0, 0.00091760499505), ([10, -100, -100], 0, 0.0), ([10, 9, 9], 0, 0.5514447139),
-])
+@pytest.mark.parametrize(
+    ("scores", "label", "want"),
+    [
+        ([-2.85, 0.86, 0.28], 2, 1.0401905694),
+        ([3.2, 5.1, -1.7], 0, 2.0403551528),
+        ([1.3, 4.9, 2.0], 1, 0.0791317783),
+        ([2.2, 2.5, -3.1], 2, 6.1564772017),
+        ([10, -2, 3], 0, 0.00091760499505),
+        ([10, -100, -100], 0, 0.0),
+        ([10, 9, 9], 0, 0.5514447139),
+    ],
+)
 def test_losses_of_the_notes(scores, label, want):
     scores = np.array(scores, float)
     assert float(cross_entropy(scores, label)) == pytest.approx(want, abs=6e-11)
@@ -100,20 +107,27 @@ def test_weights_smoothing_and_ignored_labels(seed, smoothing, ignored):
     if ignored == -100:
         labels[3] = -100
     found = cross_entropy(logits, labels, weight, label_smoothing=smoothing, ignore_index=ignored)
-    assert float(found) == pytest.approx(by_formula(logits, labels, weight, smoothing, ignored),
-                                         rel=1e-12)
-    check_gradients(lambda x, w: cross_entropy(
-        x, labels, w, label_smoothing=smoothing, ignore_index=ignored), [logits, weight])
+    assert float(found) == pytest.approx(
+        by_formula(logits, labels, weight, smoothing, ignored), rel=1e-12
+    )
+    check_gradients(
+        lambda x, w: cross_entropy(x, labels, w, label_smoothing=smoothing, ignore_index=ignored),
+        [logits, weight],
+    )
 
 
 def test_one_hot_distributions_are_labels():
     logits, labels = np.random.default_rng(3).normal(size=(6, 4)), np.array([0, 3, 1, 1, 2, 0])
     rows = np.eye(4)[labels]
     for reduction in ("mean", "sum", "none"):
-        np.testing.assert_allclose(cross_entropy(logits, rows, reduction=reduction),
-                                   cross_entropy(logits, labels, reduction=reduction), rtol=1e-14)
-    np.testing.assert_allclose(nll_loss(log_softmax(logits), labels),
-                               cross_entropy(logits, labels), rtol=1e-14)
+        np.testing.assert_allclose(
+            cross_entropy(logits, rows, reduction=reduction),
+            cross_entropy(logits, labels, reduction=reduction),
+            rtol=1e-14,
+        )
+    np.testing.assert_allclose(
+        nll_loss(log_softmax(logits), labels), cross_entropy(logits, labels), rtol=1e-14
+    )
 
 
 def test_images_of_labels():
@@ -121,20 +135,24 @@ def test_images_of_labels():
     logits, labels = random.normal(size=(2, 3, 4, 5)), random.integers(0, 3, (2, 4, 5))
     flat = np.moveaxis(logits, 1, -1).reshape(-1, 3)
     assert float(cross_entropy(logits, labels)) == pytest.approx(
-        float(cross_entropy(flat, labels.ravel())), rel=1e-14)
+        float(cross_entropy(flat, labels.ravel())), rel=1e-14
+    )
     assert cross_entropy(logits, labels, reduction="none").shape == (2, 4, 5)
 
 
 @pytest.mark.parametrize("gate", [cross_entropy, nll_loss], ids=str)
-@pytest.mark.parametrize(("labels", "error", "words"), [
-    ([0, 3, 1], RangeError, r"label 3 at \[1\].*labels from 0 to 2"),
-    ([0, -1, 1], RangeError, r"label -1 at \[1\]"),
-    ([1, 2, 3], RangeError, r"Labels are counted from 0"),
-    ([0.0, 1.0, 2.0], DTypeError, "labels of type float64.*whole numbers from 0 to 2"),
-    ([True, False, True], DTypeError, "labels of type bool"),
-    ([0, 1], ShapeError, r"labels of shape \(3,\)"),
-    ([[0], [1], [2]], ShapeError, r"for a column labels.reshape"),
-])
+@pytest.mark.parametrize(
+    ("labels", "error", "words"),
+    [
+        ([0, 3, 1], RangeError, r"label 3 at \[1\].*labels from 0 to 2"),
+        ([0, -1, 1], RangeError, r"label -1 at \[1\]"),
+        ([1, 2, 3], RangeError, r"Labels are counted from 0"),
+        ([0.0, 1.0, 2.0], DTypeError, "labels of type float64.*whole numbers from 0 to 2"),
+        ([True, False, True], DTypeError, "labels of type bool"),
+        ([0, 1], ShapeError, r"labels of shape \(3,\)"),
+        ([[0], [1], [2]], ShapeError, r"for a column labels.reshape"),
+    ],
+)
 def test_wrong_labels(gate, labels, error, words):
     with pytest.raises(error, match=f"(?s){words}"):
         gate(np.zeros((3, 3))[:, :3] * 1.0, np.array(labels))
@@ -142,17 +160,34 @@ def test_wrong_labels(gate, labels, error, words):
         gate(Tensor(np.zeros((3, 3)), requires_grad=True), np.array(labels))
 
 
-@pytest.mark.parametrize(("call", "error", "words"), [
-    (lambda: cross_entropy(np.zeros((2, 3)), np.eye(3, dtype=int)[:2]), DTypeError, "one-hot"),
-    (lambda: cross_entropy(np.zeros((2, 3)), np.zeros((2, 2))), ShapeError, "labels of shape"),
-    (lambda: cross_entropy(np.zeros((0, 3)), np.zeros(0, int)), ShapeError, "at least one to take"),
-    (lambda: cross_entropy(np.float64(1), 0), ShapeError, "at least one class"),
-    (lambda: cross_entropy(np.zeros((2, 3)), np.array([0, 1]), np.ones(2)), ShapeError, "weights"),
-    (lambda: cross_entropy(np.zeros((1, 3)), np.array([0]), reduction="men"), ArgumentError,
-     "Did you mean 'mean'"),
-    (lambda: cross_entropy(np.zeros((1, 3)), np.array([0]), label_smoothing=1.5), ArgumentError,
-     "from 0 to 1"),
-])
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: cross_entropy(np.zeros((2, 3)), np.eye(3, dtype=int)[:2]), DTypeError, "one-hot"),
+        (lambda: cross_entropy(np.zeros((2, 3)), np.zeros((2, 2))), ShapeError, "labels of shape"),
+        (
+            lambda: cross_entropy(np.zeros((0, 3)), np.zeros(0, int)),
+            ShapeError,
+            "at least one to take",
+        ),
+        (lambda: cross_entropy(np.float64(1), 0), ShapeError, "at least one class"),
+        (
+            lambda: cross_entropy(np.zeros((2, 3)), np.array([0, 1]), np.ones(2)),
+            ShapeError,
+            "weights",
+        ),
+        (
+            lambda: cross_entropy(np.zeros((1, 3)), np.array([0]), reduction="men"),
+            ArgumentError,
+            "Did you mean 'mean'",
+        ),
+        (
+            lambda: cross_entropy(np.zeros((1, 3)), np.array([0]), label_smoothing=1.5),
+            ArgumentError,
+            "from 0 to 1",
+        ),
+    ],
+)
 def test_refusals(call, error, words):
     with pytest.raises(error, match=f"(?s){words}"):
         call()

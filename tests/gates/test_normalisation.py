@@ -22,8 +22,11 @@ def test_samples(gate, sample):
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("rows", [1, 17])
 def test_layer_norm_at_the_edge(dtype, rows):
-    for row, want in [([5.0, 5, 5], [0, 0, 0]), ([1e20, 2e20, 3e20], [-1.2247449, 0, 1.2247449]),
-                      ([1e6, 1e6 + 1, 1e6 + 2], [-1.2247357, 0, 1.2247357])]:
+    for row, want in [
+        ([5.0, 5, 5], [0, 0, 0]),
+        ([1e20, 2e20, 3e20], [-1.2247449, 0, 1.2247449]),
+        ([1e6, 1e6 + 1, 1e6 + 2], [-1.2247357, 0, 1.2247357]),
+    ]:
         x = np.tile(row, (rows, 1))
         value, slope = answer(layer_norm, x, dtype=dtype, epsilon=1e-5)
         np.testing.assert_allclose(value, np.tile(want, (rows, 1)), rtol=1e-6)
@@ -58,15 +61,18 @@ def test_float32_against_its_twin():
     assert np.max(np.abs(layer_norm(x) - wide)) <= 2 * 2.0**-24 * np.abs(wide).max()
 
 
-@pytest.mark.parametrize(("call", "error", "words"), [
-    (lambda: batch_norm(np.zeros((1, 3))), ShapeError, "one value a channel"),
-    (lambda: batch_norm(np.zeros((1, 3, 1, 1))), ShapeError, "larger batch"),
-    (lambda: batch_norm(np.zeros(3)), ShapeError, "examples, channels"),
-    (lambda: batch_norm(np.zeros((4, 3)), np.ones(4)), ShapeError, r"gamma of shape \(4,\)"),
-    (lambda: layer_norm(np.zeros((4, 3)), np.ones(3), np.ones(2)), ShapeError, "beta of shape"),
-    (lambda: layer_norm(np.zeros((4, 3)), axis=2), ShapeError, "axis 2"),
-    (lambda: layer_norm(np.zeros((4, 3)), epsilon=-1.0), ArgumentError, "epsilon=-1"),
-])
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: batch_norm(np.zeros((1, 3))), ShapeError, "one value a channel"),
+        (lambda: batch_norm(np.zeros((1, 3, 1, 1))), ShapeError, "larger batch"),
+        (lambda: batch_norm(np.zeros(3)), ShapeError, "examples, channels"),
+        (lambda: batch_norm(np.zeros((4, 3)), np.ones(4)), ShapeError, r"gamma of shape \(4,\)"),
+        (lambda: layer_norm(np.zeros((4, 3)), np.ones(3), np.ones(2)), ShapeError, "beta of shape"),
+        (lambda: layer_norm(np.zeros((4, 3)), axis=2), ShapeError, "axis 2"),
+        (lambda: layer_norm(np.zeros((4, 3)), epsilon=-1.0), ArgumentError, "epsilon=-1"),
+    ],
+)
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call()

@@ -36,7 +36,8 @@ def slopes(function, x):
 
 
 @pytest.mark.parametrize(
-    ("gate", "sample"), **samples_of(pooling, average_pooling, adaptive_pooling, routing))
+    ("gate", "sample"), **samples_of(pooling, average_pooling, adaptive_pooling, routing)
+)
 def test_samples(gate, sample):
     check_sample(gate, sample)
 
@@ -54,13 +55,22 @@ def test_square_of_the_notes():
 
 def test_images_of_the_second_assignment():
     x = np.linspace(-0.3, 0.4, 2 * 3 * 4 * 4).reshape(2, 3, 4, 4)
-    np.testing.assert_allclose(max_pool2d(x, kernel_size=2, stride=2), [
-        [[[-0.26315789, -0.24842105], [-0.20421053, -0.18947368]],
-         [[-0.14526316, -0.13052632], [-0.08631579, -0.07157895]],
-         [[-0.02736842, -0.01263158], [0.03157895, 0.04631579]]],
-        [[[0.09052632, 0.10526316], [0.14947368, 0.16421053]],
-         [[0.20842105, 0.22315789], [0.26736842, 0.28210526]],
-         [[0.32631579, 0.34105263], [0.38526316, 0.4]]]], atol=1e-8)
+    np.testing.assert_allclose(
+        max_pool2d(x, kernel_size=2, stride=2),
+        [
+            [
+                [[-0.26315789, -0.24842105], [-0.20421053, -0.18947368]],
+                [[-0.14526316, -0.13052632], [-0.08631579, -0.07157895]],
+                [[-0.02736842, -0.01263158], [0.03157895, 0.04631579]],
+            ],
+            [
+                [[0.09052632, 0.10526316], [0.14947368, 0.16421053]],
+                [[0.20842105, 0.22315789], [0.26736842, 0.28210526]],
+                [[0.32631579, 0.34105263], [0.38526316, 0.4]],
+            ],
+        ],
+        atol=1e-8,
+    )
 
 
 def test_sizes_of_the_notes():
@@ -77,7 +87,8 @@ def test_sizes_of_the_notes():
 def test_pooling_pads_nothing_unless_asked():
     assert max_pool2d.defaults["padding"] == average_pool2d.defaults["padding"] == 0
     assert max_pool2d(-np.ones((1, 1, 2, 2)), kernel_size=2, padding=1).tolist() == [
-        [[[-1, -1], [-1, -1]]]]
+        [[[-1, -1], [-1, -1]]]
+    ]
 
 
 # ── ties, NaN, infinities ──────────────────────────────────────────────────────────────────────
@@ -98,8 +109,10 @@ def test_a_tie_goes_to_the_first():
 
 def test_nan_wins_and_takes_the_gradient():
     x = np.array([[1.0, 9, np.nan, 2], [np.nan, 3, 4, np.inf]])[None, None]
-    for pool, settings_ in ((max_pool2d, {"kernel_size": 2}),
-                            (adaptive_max_pool2d, {"output_size": (1, 2)})):
+    for pool, settings_ in (
+        (max_pool2d, {"kernel_size": 2}),
+        (adaptive_max_pool2d, {"output_size": (1, 2)}),
+    ):
         assert np.isnan(pool(x, **settings_)).all()
         found = slopes(lambda x, pool=pool, s=settings_: pool(x, **s), x)
         assert found[0, 0].tolist() == [[0, 0, 1, 0], [1, 0, 0, 0]]
@@ -114,8 +127,9 @@ def test_windows_of_minus_infinity_have_a_winner_inside():
 
 def test_branch_is_the_winner():
     settings_ = max_pool2d.bind((SQUARE,), {"kernel_size": 2})[1]
-    np.testing.assert_array_equal(max_pool2d.branch(np, SQUARE, **settings_),
-                                  max_pool2d_winner(SQUARE, kernel_size=2))
+    np.testing.assert_array_equal(
+        max_pool2d.branch(np, SQUARE, **settings_), max_pool2d_winner(SQUARE, kernel_size=2)
+    )
     assert adaptive_max_pool2d.branch(np, SQUARE, output_size=1).item() == 7
 
 
@@ -143,8 +157,12 @@ def loops(x, kernel, stride, padding, rounding):
         (down, high), (along, wide) = rows[i], columns[j]
         part = x[n, c, down, along]
         a, b = np.unravel_index(np.argmax(part), part.shape)
-        results[:, n, c, i, j] = (part.max(), part.sum() / (high * wide), part.mean(),
-                                  (down.start + a) * x.shape[3] + along.start + b)
+        results[:, n, c, i, j] = (
+            part.max(),
+            part.sum() / (high * wide),
+            part.mean(),
+            (down.start + a) * x.shape[3] + along.start + b,
+        )
     return results
 
 
@@ -157,8 +175,11 @@ def geometry(draw):
         padding.append(draw(st.integers(0, kernel[-1] // 2)))
         size.append(draw(st.integers(max(1, kernel[-1] - 2 * padding[-1]), 8)))
     return (draw(st.integers(0, 2)), draw(st.integers(1, 2)), *size), {
-        "kernel_size": tuple(kernel), "stride": tuple(stride), "padding": tuple(padding),
-        "rounding": draw(st.sampled_from(["floor", "ceil"]))}
+        "kernel_size": tuple(kernel),
+        "stride": tuple(stride),
+        "padding": tuple(padding),
+        "rounding": draw(st.sampled_from(["floor", "ceil"])),
+    }
 
 
 @quick
@@ -173,9 +194,11 @@ def test_pooling_is_its_definition(case, ties):
     np.testing.assert_array_equal(max_pool2d_winner(x, **window), winner)
     np.testing.assert_allclose(average_pool2d(x, **window), mean, atol=1e-14)
     np.testing.assert_allclose(
-        average_pool2d(x, count_include_pad=False, **window), mean_inside, atol=1e-14)
-    assert max_pool2d.shape(shape, **window) == average_pool2d.shape(shape, **window) \
-        == largest.shape
+        average_pool2d(x, count_include_pad=False, **window), mean_inside, atol=1e-14
+    )
+    assert (
+        max_pool2d.shape(shape, **window) == average_pool2d.shape(shape, **window) == largest.shape
+    )
 
 
 @quick
@@ -198,8 +221,12 @@ def test_adaptive_pooling_is_its_definition(size, count):
     largest = np.zeros((2, 1, *count))
     mean = np.zeros((2, 1, *count))
     for i, j in np.ndindex(*count):
-        part = x[:, :, i * size[0] // count[0] : math.ceil((i + 1) * size[0] / count[0]),
-                 j * size[1] // count[1] : math.ceil((j + 1) * size[1] / count[1])]
+        part = x[
+            :,
+            :,
+            i * size[0] // count[0] : math.ceil((i + 1) * size[0] / count[0]),
+            j * size[1] // count[1] : math.ceil((j + 1) * size[1] / count[1]),
+        ]
         largest[:, :, i, j] = part.max((2, 3))
         mean[:, :, i, j] = part.mean((2, 3))
     np.testing.assert_array_equal(adaptive_max_pool2d(x, output_size=count), largest)
@@ -210,18 +237,24 @@ def test_adaptive_pooling_is_its_definition(size, count):
 
 def test_adaptive_pooling_that_divides_is_plain_pooling():
     x = normal(2, 3, 6, 8)
-    np.testing.assert_allclose(adaptive_average_pool2d(x, output_size=(3, 2)),
-                               average_pool2d(x, kernel_size=(2, 4)), atol=1e-14)
-    np.testing.assert_array_equal(adaptive_max_pool2d(x, output_size=(3, 2)),
-                                  max_pool2d(x, kernel_size=(2, 4)))
-    np.testing.assert_allclose(adaptive_average_pool2d(x, output_size=1)[..., 0, 0],
-                               x.mean((2, 3)), atol=1e-14)
+    np.testing.assert_allclose(
+        adaptive_average_pool2d(x, output_size=(3, 2)),
+        average_pool2d(x, kernel_size=(2, 4)),
+        atol=1e-14,
+    )
+    np.testing.assert_array_equal(
+        adaptive_max_pool2d(x, output_size=(3, 2)), max_pool2d(x, kernel_size=(2, 4))
+    )
+    np.testing.assert_allclose(
+        adaptive_average_pool2d(x, output_size=1)[..., 0, 0], x.mean((2, 3)), atol=1e-14
+    )
 
 
 def test_a_window_of_more_than_255_numbers():
     x = normal(2, 1, 40, 20)
-    np.testing.assert_array_equal(max_pool2d_winner(x, kernel_size=20),
-                                  adaptive_max_pool2d_winner(x, output_size=(2, 1)))
+    np.testing.assert_array_equal(
+        max_pool2d_winner(x, kernel_size=20), adaptive_max_pool2d_winner(x, output_size=(2, 1))
+    )
 
 
 def test_one_dimension_is_two_with_one_row():
@@ -229,17 +262,20 @@ def test_one_dimension_is_two_with_one_row():
     for flat, square in ((max_pool1d, max_pool2d), (average_pool1d, average_pool2d)):
         np.testing.assert_array_equal(
             flat(x, kernel_size=3, stride=2, padding=1),
-            square(x[:, :, None], kernel_size=(1, 3), stride=(1, 2), padding=(0, 1))[:, :, 0])
+            square(x[:, :, None], kernel_size=(1, 3), stride=(1, 2), padding=(0, 1))[:, :, 0],
+        )
     np.testing.assert_array_equal(
         adaptive_average_pool1d(x, output_size=4),
-        adaptive_average_pool2d(x[:, :, None], output_size=(1, 4))[:, :, 0])
+        adaptive_average_pool2d(x[:, :, None], output_size=(1, 4))[:, :, 0],
+    )
 
 
 def test_second_order_through_pooling():
     x = normal(1, 1, 5, 5)
     check_gradients(lambda x: max_pool2d(x * x, kernel_size=3, stride=2) ** 2, [x], second=1e-5)
-    check_gradients(lambda x: average_pool2d(x * x, kernel_size=3, stride=2, padding=1) ** 2, [x],
-                    second=1e-5)
+    check_gradients(
+        lambda x: average_pool2d(x * x, kernel_size=3, stride=2, padding=1) ** 2, [x], second=1e-5
+    )
     check_gradients(lambda x: adaptive_average_pool2d(x * x, output_size=2) ** 2, [x], second=1e-5)
     check_gradients(lambda x: adaptive_max_pool2d(x * x, output_size=2) ** 2, [x], second=1e-5)
 
@@ -247,9 +283,16 @@ def test_second_order_through_pooling():
 # ── types and edges ────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("dtype", "mean"), [
-    (np.float32, np.float32), (np.float64, np.float64), (np.int64, np.float32),
-    (np.uint8, np.float32), (np.bool_, np.float32)])
+@pytest.mark.parametrize(
+    ("dtype", "mean"),
+    [
+        (np.float32, np.float32),
+        (np.float64, np.float64),
+        (np.int64, np.float32),
+        (np.uint8, np.float32),
+        (np.bool_, np.float32),
+    ],
+)
 def test_types(dtype, mean):
     x = np.arange(16).reshape(1, 1, 4, 4).astype(dtype)
     assert max_pool2d(x, kernel_size=2).dtype == dtype
@@ -267,9 +310,11 @@ def test_the_global_mean_of_many_float32_is_right_to_the_last_digit():
 
 def test_gradients_of_float32_are_float32():
     x = normal(1, 2, 4, 4, dtype=np.float32)
-    for function in (lambda x: max_pool2d(x, kernel_size=2),
-                     lambda x: average_pool2d(x, kernel_size=2),
-                     lambda x: adaptive_average_pool2d(x, output_size=3)):
+    for function in (
+        lambda x: max_pool2d(x, kernel_size=2),
+        lambda x: average_pool2d(x, kernel_size=2),
+        lambda x: adaptive_average_pool2d(x, output_size=3),
+    ):
         assert slopes(function, x).dtype == np.float32
 
 
@@ -282,19 +327,22 @@ def test_an_empty_batch():
 
 
 @pytest.mark.parametrize("gate", [max_pool2d, average_pool2d, max_pool2d_winner])
-@pytest.mark.parametrize(("x", "window", "words"), [
-    ((1, 1, 3, 3), {"kernel_size": 5}, ["size 3", "5"]),
-    ((1, 1, 0, 3), {"kernel_size": 1}, ["(1, 1, 0, 3)"]),
-    ((1, 1, 0, 4), {"kernel_size": 2, "padding": 1}, ["(1, 1, 0, 4)"]),
-    ((1, 1, 4, 4), {"kernel_size": 0}, ["kernel_size=0", "at least 1"]),
-    ((1, 1, 4, 4), {"kernel_size": 2, "stride": 0}, ["stride=0", "at least 1"]),
-    ((1, 1, 4, 4), {"kernel_size": 2, "padding": -1}, ["padding=-1"]),
-    ((1, 1, 4, 4), {"kernel_size": 3, "padding": 2}, ["padding (2, 2)", "(3, 3)", "half"]),
-    ((1, 1, 5, 5), {"kernel_size": 2}, ["size 5", "stride 2", "floor"]),
-    ((1, 1, 4, 4), {"kernel_size": 2, "rounding": "up"}, ["'up'"]),
-    ((1, 4, 4), {"kernel_size": 2}, ["(1, 4, 4)", "N, C, H, W"]),
-    ((1, 1, 4, 4), {"kernel_size": (2, 2, 2)}, ["kernel_size=(2, 2, 2)"]),
-])
+@pytest.mark.parametrize(
+    ("x", "window", "words"),
+    [
+        ((1, 1, 3, 3), {"kernel_size": 5}, ["size 3", "5"]),
+        ((1, 1, 0, 3), {"kernel_size": 1}, ["(1, 1, 0, 3)"]),
+        ((1, 1, 0, 4), {"kernel_size": 2, "padding": 1}, ["(1, 1, 0, 4)"]),
+        ((1, 1, 4, 4), {"kernel_size": 0}, ["kernel_size=0", "at least 1"]),
+        ((1, 1, 4, 4), {"kernel_size": 2, "stride": 0}, ["stride=0", "at least 1"]),
+        ((1, 1, 4, 4), {"kernel_size": 2, "padding": -1}, ["padding=-1"]),
+        ((1, 1, 4, 4), {"kernel_size": 3, "padding": 2}, ["padding (2, 2)", "(3, 3)", "half"]),
+        ((1, 1, 5, 5), {"kernel_size": 2}, ["size 5", "stride 2", "floor"]),
+        ((1, 1, 4, 4), {"kernel_size": 2, "rounding": "up"}, ["'up'"]),
+        ((1, 4, 4), {"kernel_size": 2}, ["(1, 4, 4)", "N, C, H, W"]),
+        ((1, 1, 4, 4), {"kernel_size": (2, 2, 2)}, ["kernel_size=(2, 2, 2)"]),
+    ],
+)
 def test_refusals(gate, x, window, words):
     for call in (lambda: gate(Tensor(np.ones(x)), **window), lambda: gate.shape(x, **window)):
         with pytest.raises((errors.ShapeError, errors.ArgumentError)) as caught:

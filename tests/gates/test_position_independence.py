@@ -28,8 +28,11 @@ def inputs_of(gate, dtype):
 def bits(value):
     """The bytes; every NaN is one."""
     array = np.array(value)
-    return np.where(np.isnan(array), np.nan, array).tobytes() if array.dtype.kind == "f" \
+    return (
+        np.where(np.isnan(array), np.nan, array).tobytes()
+        if array.dtype.kind == "f"
         else array.tobytes()
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -45,14 +48,16 @@ def test_forward_and_backward(gate, dtype):
         with np.errstate(all="ignore"):
             shares = gate.backward(np.ones(np.shape(output), dtype), *xs, output, **attributes)
             shares = [share() if callable(share) else share for share in shares]
-        return [output, *(np.broadcast_to(share, np.shape(output)) for share in shares
-                          if share is not None)]
+        return [
+            output,
+            *(np.broadcast_to(share, np.shape(output)) for share in shares if share is not None),
+        ]
 
-    alone = [both(*(x[i:i + 1] for x in inputs)) for i in range(82)]
+    alone = [both(*(x[i : i + 1] for x in inputs)) for i in range(82)]
     known = [np.concatenate(column) for column in zip(*alone, strict=True)]
     apart = []
     for offset in OFFSETS:
-        for length in (LENGTHS if offset in (0, 1, 15) else (1, 2, 7, 16, 17, 31, 33, 64, 67)):
+        for length in LENGTHS if offset in (0, 1, 15) else (1, 2, 7, 16, 17, 31, 33, 64, 67):
             place = slice(offset, offset + length)
             found = both(*(x[place] for x in inputs))
             if any(bits(a) != bits(b[place]) for a, b in zip(found, known, strict=True)):

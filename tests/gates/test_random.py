@@ -84,14 +84,17 @@ def test_dropping_nothing_and_infinity():
     assert set(dropped.tolist()) == {0.0, np.inf}
 
 
-@pytest.mark.parametrize(("call", "error", "words"), [
-    (lambda: dropout(np.ones(3), KEY, p=1.0), ArgumentError, "probability of dropping"),
-    (lambda: dropout(np.ones(3), KEY, p=-0.1), ArgumentError, "p=-0.1"),
-    (lambda: dropout(np.ones(3), np.array([1])), ShapeError, "seed and stream"),
-    (lambda: uniform(np.array([0.5, 1.0]), shape=2), DTypeError, "whole numbers"),
-    (lambda: uniform(KEY, shape=(2, -1)), ArgumentError, "shape=-1"),
-    (lambda: normal(KEY, shape=2, dtype="int64"), DTypeError, "float32 or float64"),
-])
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: dropout(np.ones(3), KEY, p=1.0), ArgumentError, "probability of dropping"),
+        (lambda: dropout(np.ones(3), KEY, p=-0.1), ArgumentError, "p=-0.1"),
+        (lambda: dropout(np.ones(3), np.array([1])), ShapeError, "seed and stream"),
+        (lambda: uniform(np.array([0.5, 1.0]), shape=2), DTypeError, "whole numbers"),
+        (lambda: uniform(KEY, shape=(2, -1)), ArgumentError, "shape=-1"),
+        (lambda: normal(KEY, shape=2, dtype="int64"), DTypeError, "float32 or float64"),
+    ],
+)
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call()

@@ -25,8 +25,7 @@ def test_samples(gate, sample):
 def test_relu_of_the_assignment():
     x = np.linspace(-0.5, 0.5, num=12).reshape(3, 4)
     value, slope = answer(relu, x)
-    want = [[0, 0, 0, 0], [0, 0, 0.04545455, 0.13636364],
-            [0.22727273, 0.31818182, 0.40909091, 0.5]]
+    want = [[0, 0, 0, 0], [0, 0, 0.04545455, 0.13636364], [0.22727273, 0.31818182, 0.40909091, 0.5]]
     np.testing.assert_allclose(value, want, atol=5e-9)
     np.testing.assert_array_equal(slope, x > 0)
 
@@ -34,18 +33,45 @@ def test_relu_of_the_assignment():
 @pytest.mark.parametrize("dtype", BOTH)
 def test_corners(dtype):
     tiny = float(np.finfo(dtype).smallest_subnormal)
-    at_the_edge(relu, [(0.0, 0, 0), (-0.0, 0, 0), (tiny, tiny, 1), (-tiny, 0, 0), (INF, INF, 1),
-                       (-INF, 0, 0)], dtype, 0)
-    at_the_edge(leaky_relu, [(0.0, 0, 0.25), (-2, -0.5, 0.25), (INF, INF, 1), (-INF, -INF, 0.25)],
-                dtype, 0, slope=0.25)
-    at_the_edge(selu, [(0.0, 0, 1.7580993408473766), (-INF, -1.7580993408473766, 0),
-                       (1, 1.0507009873554805, 1.0507009873554805)], dtype, 1e-6)
+    at_the_edge(
+        relu,
+        [(0.0, 0, 0), (-0.0, 0, 0), (tiny, tiny, 1), (-tiny, 0, 0), (INF, INF, 1), (-INF, 0, 0)],
+        dtype,
+        0,
+    )
+    at_the_edge(
+        leaky_relu,
+        [(0.0, 0, 0.25), (-2, -0.5, 0.25), (INF, INF, 1), (-INF, -INF, 0.25)],
+        dtype,
+        0,
+        slope=0.25,
+    )
+    at_the_edge(
+        selu,
+        [
+            (0.0, 0, 1.7580993408473766),
+            (-INF, -1.7580993408473766, 0),
+            (1, 1.0507009873554805, 1.0507009873554805),
+        ],
+        dtype,
+        1e-6,
+    )
 
 
 @pytest.mark.parametrize("dtype", BOTH)
 def test_elu_at_the_edge(dtype):
-    at_the_edge(elu, [(1000, 1000, 1), (-1e-8, -1e-8, 1 - 1e-8), (-100, -1, 3.720075976020836e-44),
-                      (INF, INF, 1), (-INF, -1, 0)], dtype, 1e-6)
+    at_the_edge(
+        elu,
+        [
+            (1000, 1000, 1),
+            (-1e-8, -1e-8, 1 - 1e-8),
+            (-100, -1, 3.720075976020836e-44),
+            (INF, INF, 1),
+            (-INF, -1, 0),
+        ],
+        dtype,
+        1e-6,
+    )
     at_the_edge(elu, [(0.0, 0, 0.3)], dtype, 1e-6, alpha=0.3)
 
 
@@ -80,8 +106,9 @@ def test_leaky_relu_is_a_maxout_of_two_lines(x, slope):
 
 
 def test_maxout_has_one_winner():
-    value, slope = answer(maxout, [[2.0, 2.0, 1.0, 5.0, 5.0, 5.0]], pieces=3,
-                          upstream=[[10.0, 20.0]])
+    value, slope = answer(
+        maxout, [[2.0, 2.0, 1.0, 5.0, 5.0, 5.0]], pieces=3, upstream=[[10.0, 20.0]]
+    )
     assert value.tolist() == [[2.0, 5.0]]
     assert slope.tolist() == [[10.0, 0.0, 0.0, 20.0, 0.0, 0.0]]
 

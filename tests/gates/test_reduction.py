@@ -17,23 +17,35 @@ from tests.gates.differences import check_gradients, check_sample, samples_of
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 INF, NAN = math.inf, math.nan
-FOLDS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "prod": np.prod,
-         "var": np.var, "std": np.std, "any": np.any, "all": np.all,
-         "norm": lambda x, **settings: np.sqrt(np.sum(x * x, **settings)),
-         "logsumexp": lambda x, **settings: np.log(np.sum(np.exp(x), **settings))}
+FOLDS = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "prod": np.prod,
+    "var": np.var,
+    "std": np.std,
+    "any": np.any,
+    "all": np.all,
+    "norm": lambda x, **settings: np.sqrt(np.sum(x * x, **settings)),
+    "logsumexp": lambda x, **settings: np.log(np.sum(np.exp(x), **settings)),
+}
 
 
-@pytest.mark.parametrize(("gate", "sample"),
-                         **samples_of(reduction, deviation, along, quantifier))
+@pytest.mark.parametrize(("gate", "sample"), **samples_of(reduction, deviation, along, quantifier))
 def test_samples(gate, sample):
     check_sample(gate, sample)
 
 
 @st.composite
 def folds(draw, min_side=1):
-    x = draw(arrays.arrays(
-        np.float64, arrays.array_shapes(min_dims=0, max_dims=4, max_side=4, min_side=min_side),
-        elements=st.integers(-30, 30).map(lambda n: n / 10)))
+    x = draw(
+        arrays.arrays(
+            np.float64,
+            arrays.array_shapes(min_dims=0, max_dims=4, max_side=4, min_side=min_side),
+            elements=st.integers(-30, 30).map(lambda n: n / 10),
+        )
+    )
     axes = draw(st.lists(st.integers(0, x.ndim - 1), unique=True)) if x.ndim else None
     axis = None if not axes else tuple(a - x.ndim * draw(st.integers(0, 1)) for a in axes)
     if axis is not None and len(axis) == 1 and draw(st.booleans()):
@@ -48,13 +60,13 @@ def test_values_are_numpys(case):
     for name, numpys in FOLDS.items():
         expected = numpys(x, axis=axis, keepdims=keepdims)
         for dtype, tolerance in ((np.float64, 1e-13), (np.float32, 2e-7)):
-            wide = np.asarray(numpys(x.astype(dtype).astype(np.float64), axis=axis,
-                                     keepdims=keepdims))
+            wide = np.asarray(
+                numpys(x.astype(dtype).astype(np.float64), axis=axis, keepdims=keepdims)
+            )
             found = TABLE[name](Tensor(x.astype(dtype)), axis=axis, keepdims=keepdims)
             assert found.shape == np.shape(expected), name
             assert found.dtype == (bool if wide.dtype == bool else dtype)
-            np.testing.assert_allclose(found.numpy(), wide, rtol=tolerance, atol=1e-7,
-                                       err_msg=name)
+            np.testing.assert_allclose(found.numpy(), wide, rtol=tolerance, atol=1e-7, err_msg=name)
 
 
 @quick
@@ -84,8 +96,9 @@ def test_places_and_running_sums_are_numpys(case):
         found = TABLE[name](Tensor(x), axis=axis, keepdims=keepdims).numpy()
         assert np.array_equal(found, getattr(np, name)(x, axis=axis, keepdims=keepdims))
         assert found.dtype == np.int64
-    np.testing.assert_allclose(along.cumsum(Tensor(x), axis=axis).numpy(), np.cumsum(x, axis),
-                               atol=1e-12)
+    np.testing.assert_allclose(
+        along.cumsum(Tensor(x), axis=axis).numpy(), np.cumsum(x, axis), atol=1e-12
+    )
 
 
 @quick
@@ -130,8 +143,12 @@ ROWS = {
     "52 prod one zero": ("prod", [2, 0, 3], 0, [0, 6, 0]),
     "52 prod two zeros": ("prod", [2, 0, 0], 0, [0, 0, 0]),
     "61 sum": ("sum", [1e8, 1, -1e8], 1, [1, 1, 1]),
-    "var, mean not representable": ("var", [1e8, 1e8 + 8, 1e8 + 24], 298.66666 / 3,
-                                    [-64 / 9, -16 / 9, 80 / 9]),
+    "var, mean not representable": (
+        "var",
+        [1e8, 1e8 + 8, 1e8 + 24],
+        298.66666 / 3,
+        [-64 / 9, -16 / 9, 80 / 9],
+    ),
     "prod far apart": ("prod", [1e30, 1e30, 1e-30, 1e-30], 1, [1e-30, 1e-30, 1e30, 1e30]),
 }
 
@@ -168,9 +185,9 @@ def test_float64_at_its_own_edge():
 
 def test_long_float32_sums():
     tenths = np.full(20_000_000, 0.1, np.float32)
-    assert abs(float(reduction.sum(tenths)) - 2_000_000) <= 0.25                       # row 50
+    assert abs(float(reduction.sum(tenths)) - 2_000_000) <= 0.25  # row 50
     ones = np.ones(1 << 25, np.float32)
-    assert along.cumsum(ones, axis=0)[-1] == 1 << 25                                   # row 51
+    assert along.cumsum(ones, axis=0)[-1] == 1 << 25  # row 51
 
 
 def test_whole_numbers_and_truths():
@@ -188,7 +205,7 @@ def test_whole_numbers_and_truths():
 
 
 def test_argmax_finds_nan():
-    x = tensor([[1.0, NAN, 3.0, NAN], [1.0, 5.0, 5.0, 2.0]])                           # row 43
+    x = tensor([[1.0, NAN, 3.0, NAN], [1.0, 5.0, 5.0, 2.0]])  # row 43
     assert x.argmax(axis=1).tolist() == [1, 1]
     assert x.argmin(axis=1).tolist() == [1, 0]
 
@@ -211,27 +228,36 @@ def test_kinks_show_in_the_branches():
     x = np.array([2.0, 2.0, 1.0])
     nudge = np.array([1e-6, 0.0, 0.0])
     settings_ = {"axis": None, "keepdims": False}
-    assert not np.array_equal(reduction.max.branch(np, x + nudge, **settings_),
-                              reduction.max.branch(np, x - nudge, **settings_))
+    assert not np.array_equal(
+        reduction.max.branch(np, x + nudge, **settings_),
+        reduction.max.branch(np, x - nudge, **settings_),
+    )
     tip = nudge[:2]
-    assert not np.array_equal(deviation.norm.branch(np, tip, **settings_),
-                              deviation.norm.branch(np, -tip, **settings_))
+    assert not np.array_equal(
+        deviation.norm.branch(np, tip, **settings_), deviation.norm.branch(np, -tip, **settings_)
+    )
     assert np.array_equal(deviation.norm.branch(np, x, **settings_), [0, 0, 0])
 
 
-@pytest.mark.parametrize(("call", "words"), [
-    (lambda x: x.max(axis=1), r"max got 0 numbers along axis 1 of shape \(2, 0\)"),
-    (lambda x: x.min(), "min got 0 numbers along axis None"),
-    (lambda x: x.mean(axis=-1), "mean got 0 numbers along axis -1"),
-    (lambda x: x.argmax(axis=1), "argmax got 0 numbers along axis 1"),
-    (lambda x: x.var(), "var got 0 numbers"),
-    (lambda x: tensor([1.0]).var(correction=1), "1 number along axis None .* correction=1"),
-    (lambda x: tensor([[1.0], [2.0]]).std(axis=1, correction=1), "along axis 1 .* correction=1"),
-    (lambda x: x.sum(axis=2), "axis 2 for an input of 2 axes"),
-    (lambda x: x.sum(axis=(0, 0)), "names an axis twice"),
-    (lambda x: tensor([[1.0]]).argmax(axis=(0, 1)), "one axis, or None"),
-    (lambda x: x.cumsum(axis=2), "axis 2"),
-])
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda x: x.max(axis=1), r"max got 0 numbers along axis 1 of shape \(2, 0\)"),
+        (lambda x: x.min(), "min got 0 numbers along axis None"),
+        (lambda x: x.mean(axis=-1), "mean got 0 numbers along axis -1"),
+        (lambda x: x.argmax(axis=1), "argmax got 0 numbers along axis 1"),
+        (lambda x: x.var(), "var got 0 numbers"),
+        (lambda x: tensor([1.0]).var(correction=1), "1 number along axis None .* correction=1"),
+        (
+            lambda x: tensor([[1.0], [2.0]]).std(axis=1, correction=1),
+            "along axis 1 .* correction=1",
+        ),
+        (lambda x: x.sum(axis=2), "axis 2 for an input of 2 axes"),
+        (lambda x: x.sum(axis=(0, 0)), "names an axis twice"),
+        (lambda x: tensor([[1.0]]).argmax(axis=(0, 1)), "one axis, or None"),
+        (lambda x: x.cumsum(axis=2), "axis 2"),
+    ],
+)
 def test_refusals_name_the_axis(call, words):
     with pytest.raises(errors.ShapeError, match=words):
         call(tensor(np.zeros((2, 0))))

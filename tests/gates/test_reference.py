@@ -15,6 +15,9 @@ def test_the_page_is_up_to_date():
 
 def test_every_gate_is_on_it():
     text = page()
-    missing = [g.name for g in gates() if type(g).__module__.startswith("backlight.gates.")
-               and f"### {g.name}\n" not in text]
+    missing = [
+        g.name
+        for g in gates()
+        if type(g).__module__.startswith("backlight.gates.") and f"### {g.name}\n" not in text
+    ]
     assert not missing

@@ -15,8 +15,9 @@ from tests.gates.differences import check_gradients, check_sample, samples_of
 
 INF = float("inf")
 quick = settings(max_examples=60, deadline=None, derandomize=True)
-rows = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 5)),
-              elements=st.floats(-50, 50))
+rows = arrays(
+    np.float64, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=st.floats(-50, 50)
+)
 
 
 @pytest.mark.parametrize(("gate", "sample"), **samples_of(module))
@@ -24,31 +25,41 @@ def test_samples(gate, sample):
     check_sample(gate, sample)
 
 
-@pytest.mark.parametrize(("scores", "want"), [
-    ([123, 456, 789], [5.752744406e-290, 2.398488e-145, 1]),
-    ([-2.85, 0.86, 0.28], [0.0154493157, 0.6311633536, 0.3533873307]),
-    ([3.2, 5.1, -1.7], [0.1299825390, 0.8690495352, 0.0009679258]),
-    ([1, -2, 0], [0.7053845127, 0.0351190270, 0.2594964603]),
-    ([0.5, -1, 0], [0.5465493873, 0.1219516523, 0.3314989604]),
-    ([12.5, 0.6, -23.0], [0.99999320964, 6.7903586981e-06, 3.8242206601e-16]),
-])
+@pytest.mark.parametrize(
+    ("scores", "want"),
+    [
+        ([123, 456, 789], [5.752744406e-290, 2.398488e-145, 1]),
+        ([-2.85, 0.86, 0.28], [0.0154493157, 0.6311633536, 0.3533873307]),
+        ([3.2, 5.1, -1.7], [0.1299825390, 0.8690495352, 0.0009679258]),
+        ([1, -2, 0], [0.7053845127, 0.0351190270, 0.2594964603]),
+        ([0.5, -1, 0], [0.5465493873, 0.1219516523, 0.3314989604]),
+        ([12.5, 0.6, -23.0], [0.99999320964, 6.7903586981e-06, 3.8242206601e-16]),
+    ],
+)
 def test_probabilities_of_the_notes(scores, want):
     np.testing.assert_allclose(softmax(np.array(scores, float)), want, rtol=5e-7)
 
 
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("rows", [1, 17])
-@pytest.mark.parametrize(("scores", "upstream", "value", "gradient"), [
-    ([1e4, 0, -1e4], [1, 2, 3], [1, 0, 0], [0, 0, 0]),
-    ([0, -INF], [1, 2], [1, 0], [0, 0]),
-    ([INF, 0], [1, 2], [1, 0], [0, 0]),
-    ([INF, 0, INF], [1, 1, 1], [0.5, 0, 0.5], [0, 0, 0]),
-    ([-INF, -INF], [1, 1], [np.nan] * 2, [np.nan] * 2),
-    ([0, np.nan], [1, 1], [np.nan] * 2, [np.nan] * 2),
-])
+@pytest.mark.parametrize(
+    ("scores", "upstream", "value", "gradient"),
+    [
+        ([1e4, 0, -1e4], [1, 2, 3], [1, 0, 0], [0, 0, 0]),
+        ([0, -INF], [1, 2], [1, 0], [0, 0]),
+        ([INF, 0], [1, 2], [1, 0], [0, 0]),
+        ([INF, 0, INF], [1, 1, 1], [0.5, 0, 0.5], [0, 0, 0]),
+        ([-INF, -INF], [1, 1], [np.nan] * 2, [np.nan] * 2),
+        ([0, np.nan], [1, 1], [np.nan] * 2, [np.nan] * 2),
+    ],
+)
 def test_softmax_at_the_edge(dtype, rows, scores, upstream, value, gradient):
-    found, slope = answer(softmax, np.tile(np.array(scores, float), (rows, 1)), dtype=dtype,
-                          upstream=np.tile(upstream, (rows, 1)))
+    found, slope = answer(
+        softmax,
+        np.tile(np.array(scores, float), (rows, 1)),
+        dtype=dtype,
+        upstream=np.tile(upstream, (rows, 1)),
+    )
     np.testing.assert_array_equal(found, np.tile(np.array(value, float), (rows, 1)))
     np.testing.assert_array_equal(slope, np.tile(np.array(gradient, float), (rows, 1)))
 

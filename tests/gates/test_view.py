@@ -12,12 +12,24 @@ from backlight import errors
 from backlight.engine.derivative import grad
 from backlight.engine.tensor import Tensor, tensor
 from backlight.gates import slicing, triangle, view
+from backlight.gates.cast import cast
 from tests.gates.differences import check_sample, samples_of
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
-MODULES = [f"backlight.gates.{name}" for name in (
-    "view", "slicing", "triangle", "along", "reduction", "deviation", "indexing", "scattering",
-    "joining")]
+MODULES = [
+    f"backlight.gates.{name}"
+    for name in (
+        "view",
+        "slicing",
+        "triangle",
+        "along",
+        "reduction",
+        "deviation",
+        "indexing",
+        "scattering",
+        "joining",
+    )
+]
 quick = settings(max_examples=40, deadline=None, derandomize=True)
 
 
@@ -97,8 +109,9 @@ LAYOUTS = {
     "transposed": lambda x: np.ascontiguousarray(x.T).T,
     "backwards": lambda x: np.ascontiguousarray(x[::-1])[::-1],
     "stepped": lambda x: np.repeat(x, 2, axis=0)[::2],
-    "misaligned": lambda x: np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype)
-    .reshape(x.shape),
+    "misaligned": lambda x: (
+        np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape)
+    ),
 }
 
 
@@ -121,30 +134,33 @@ def test_cast():
     assert gradient.tolist() == [3.0, -5.0]
     assert not x.long().requires_grad
     assert x.long().tolist() == [1, -2]
-    assert view.cast(np.array([0.0, 2.0]), dtype="bool").tolist() == [False, True]
+    assert cast(np.array([0.0, 2.0]), dtype="bool").tolist() == [False, True]
     for wrong in ("float16", "complex64", "text"):
         with pytest.raises(errors.DTypeError, match=wrong):
-            view.cast(x, dtype=wrong)
+            cast(x, dtype=wrong)
 
 
-@pytest.mark.parametrize(("call", "error", "words"), [
-    (lambda x: x.reshape(4, 2), errors.ShapeError, r"\(2, 3\) of 6 numbers"),
-    (lambda x: x.reshape(-1, -1), errors.ShapeError, "at most one −1"),
-    (lambda x: x.reshape(-1, 4), errors.ShapeError, "as many numbers"),
-    (lambda x: x.permute(0, 0), errors.ShapeError, "each of the 2 axes once"),
-    (lambda x: x.permute(0, 1, 2), errors.ShapeError, "each of the 2 axes once"),
-    (lambda x: view.squeeze(x, axis=1), errors.ShapeError, "axis 1 of size 3"),
-    (lambda x: view.flip(x, axis=2), errors.ShapeError, "axis 2 for an input of 2 axes"),
-    (lambda x: view.roll(x, shift=0.5, axis=0), errors.ArgumentError, "shift=0.5"),
-    (lambda x: view.pad(x, widths=-1), errors.ArgumentError, "at least 0"),
-    (lambda x: view.pad(x, widths=((1, 1),)), errors.ArgumentError, "for each axis"),
-    (lambda x: view.broadcast_to(x, shape=(3, 3)), errors.ShapeError, "broadcast"),
-    (lambda x: view.broadcast_to(x, shape=(3,)), errors.ShapeError, "for \\(3,\\)"),
-    (lambda x: view.sum_to(x, shape=(2,)), errors.ShapeError, "sum_to"),
-    (lambda x: view.sum_to(x, shape=(4, 2, 3)), errors.ShapeError, "sum_to"),
-    (lambda x: view.expand_dims(x, axis=4), errors.ShapeError, "axis 4"),
-    (lambda x: triangle.tril(x[0]), errors.ShapeError, "a matrix"),
-])
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x: x.reshape(4, 2), errors.ShapeError, r"\(2, 3\) of 6 numbers"),
+        (lambda x: x.reshape(-1, -1), errors.ShapeError, "at most one −1"),
+        (lambda x: x.reshape(-1, 4), errors.ShapeError, "as many numbers"),
+        (lambda x: x.permute(0, 0), errors.ShapeError, "each of the 2 axes once"),
+        (lambda x: x.permute(0, 1, 2), errors.ShapeError, "each of the 2 axes once"),
+        (lambda x: view.squeeze(x, axis=1), errors.ShapeError, "axis 1 of size 3"),
+        (lambda x: view.flip(x, axis=2), errors.ShapeError, "axis 2 for an input of 2 axes"),
+        (lambda x: view.roll(x, shift=0.5, axis=0), errors.ArgumentError, "shift=0.5"),
+        (lambda x: view.pad(x, widths=-1), errors.ArgumentError, "at least 0"),
+        (lambda x: view.pad(x, widths=((1, 1),)), errors.ArgumentError, "for each axis"),
+        (lambda x: view.broadcast_to(x, shape=(3, 3)), errors.ShapeError, "broadcast"),
+        (lambda x: view.broadcast_to(x, shape=(3,)), errors.ShapeError, "for \\(3,\\)"),
+        (lambda x: view.sum_to(x, shape=(2,)), errors.ShapeError, "sum_to"),
+        (lambda x: view.sum_to(x, shape=(4, 2, 3)), errors.ShapeError, "sum_to"),
+        (lambda x: view.expand_dims(x, axis=4), errors.ShapeError, "axis 4"),
+        (lambda x: triangle.tril(x[0]), errors.ShapeError, "a matrix"),
+    ],
+)
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call(tensor(np.zeros((2, 3))))

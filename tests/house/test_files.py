@@ -17,8 +17,15 @@ DENSEST = 9.0
 
 def code_lines(text):
     """(tokens, lines) of code, without comments, blank lines and docstrings."""
-    skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
-               tokenize.ENCODING, tokenize.ENDMARKER}
+    skipped = {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENCODING,
+        tokenize.ENDMARKER,
+    }
     docstrings = set()
     for node in ast.walk(ast.parse(text)):
         documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
@@ -26,8 +33,9 @@ def code_lines(text):
             docstrings.add(node.body[0].value.lineno)
     tokens, lines = 0, set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in skipped or (token.type == tokenize.STRING
-                                     and token.start[0] in docstrings):
+        if token.type in skipped or (
+            token.type == tokenize.STRING and token.start[0] in docstrings
+        ):
             continue
         tokens += 1
         lines.add(token.start[0])
@@ -35,8 +43,11 @@ def code_lines(text):
 
 
 def test_files_are_rooms_one_can_hold_in_mind(sources):
-    long = {name: text.count("\n") for name, (_, text, _) in sources.items()
-            if text.count("\n") > LONGEST_FILE}
+    long = {
+        name: text.count("\n")
+        for name, (_, text, _) in sources.items()
+        if text.count("\n") > LONGEST_FILE
+    }
     assert not long
 
 
@@ -77,14 +88,25 @@ def test_errors_are_made_from_the_four_answers(sources):
     for name, (_, _, tree) in sources.items():
         if name in CAUGHT_BY_THE_CALLER:
             continue
-        handlers = [node.type for node in ast.walk(tree)
-                    if isinstance(node, ast.ExceptHandler) and node.type]
-        caught = {inner.id for handler in handlers for inner in ast.walk(handler)
-                  if isinstance(inner, ast.Name)}
+        handlers = [
+            node.type
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ExceptHandler) and node.type
+        ]
+        caught = {
+            inner.id
+            for handler in handlers
+            for inner in ast.walk(handler)
+            if isinstance(inner, ast.Name)
+        }
         bare += [
-            f"{name}:{node.lineno} {node.exc.func.id}" for node in ast.walk(tree)
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
-            and isinstance(node.exc.func, ast.Name) and node.exc.func.id in builtin - caught]
+            f"{name}:{node.lineno} {node.exc.func.id}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Raise)
+            and isinstance(node.exc, ast.Call)
+            and isinstance(node.exc.func, ast.Name)
+            and node.exc.func.id in builtin - caught
+        ]
     assert not bare
 
 
@@ -101,8 +123,12 @@ def test_nothing_runs_what_a_file_says(sources):
                 continue
             called = ast.unparse(node.func)
             unsafe = called in UNSAFE_CALLS or called.split(".")[-1] in UNSAFE_METHODS
-            settings = [k.arg for k in node.keywords if k.arg in UNSAFE_SETTINGS
-                        and not (isinstance(k.value, ast.Constant) and not k.value.value)]
+            settings = [
+                k.arg
+                for k in node.keywords
+                if k.arg in UNSAFE_SETTINGS
+                and not (isinstance(k.value, ast.Constant) and not k.value.value)
+            ]
             if unsafe or settings:
                 found.append(f"{name}:{node.lineno} {called}")
     assert not found
@@ -110,8 +136,12 @@ def test_nothing_runs_what_a_file_says(sources):
 
 def test_nothing_is_left_undone(sources):
     marks = "TO" + "DO|FIX" + "ME|XX" + "X|HA" + "CK"
-    found = [f"{name}: {line.strip()}" for name, (_, text, _) in sources.items()
-             for line in text.splitlines() if re.search(rf"\b({marks})\b", line)]
+    found = [
+        f"{name}: {line.strip()}"
+        for name, (_, text, _) in sources.items()
+        for line in text.splitlines()
+        if re.search(rf"\b({marks})\b", line)
+    ]
     assert not found
 
 

@@ -67,7 +67,7 @@ def test_no_circles(sources):
 
     def visit(name):
         if name in path:
-            raise AssertionError("a circle: " + " → ".join([*path[path.index(name):], name]))
+            raise AssertionError("a circle: " + " → ".join([*path[path.index(name) :], name]))
         if name in done:
             return
         path.append(name)

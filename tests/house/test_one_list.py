@@ -40,8 +40,10 @@ def test_a_new_gate_has_everything_at_once():
 
 
 def test_import_is_quick_and_quiet():
-    program = ("import sys, backlight; "
-               "heavy = {'sklearn', 'scipy', 'PIL', 'rich', 'cyclopts', 'safetensors', 'pooch'}; "
-               "backlight.tensor(1.0); print(sorted(heavy & set(sys.modules)))")
+    program = (
+        "import sys, backlight; "
+        "heavy = {'sklearn', 'scipy', 'PIL', 'rich', 'cyclopts', 'safetensors', 'pooch'}; "
+        "backlight.tensor(1.0); print(sorted(heavy & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

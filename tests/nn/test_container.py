@@ -30,10 +30,15 @@ def test_sequential_by_name():
     assert net.fc is net[0]
 
 
-@pytest.mark.parametrize("wrong", [
-    lambda: nn.Sequential([nn.ReLU()]), lambda: nn.Sequential(nn.ReLU),
-    lambda: nn.Sequential(backlight.relu), lambda: nn.Sequential({"a.b": nn.ReLU()}),
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: nn.Sequential([nn.ReLU()]),
+        lambda: nn.Sequential(nn.ReLU),
+        lambda: nn.Sequential(backlight.relu),
+        lambda: nn.Sequential({"a.b": nn.ReLU()}),
+    ],
+)
 def test_what_is_no_module_is_refused(wrong):
     with pytest.raises(ArgumentError):
         wrong()

@@ -20,14 +20,20 @@ def test_default_bound_of_linear_and_convolution():
     assert abs(weight).max() <= 1 / math.sqrt(16 * 25)
 
 
-@pytest.mark.parametrize(("fill", "spread"), [
-    (lambda w: init.normal_(w, std=0.01), 0.01),
-    (lambda w: init.kaiming_normal_(w, nonlinearity="relu"), math.sqrt(2 / 500)),
-    (lambda w: init.kaiming_normal_(w, mode="fan_out", nonlinearity="linear"), math.sqrt(1 / 400)),
-    (lambda w: init.kaiming_uniform_(w, nonlinearity="relu"), math.sqrt(2 / 500)),
-    (lambda w: init.xavier_normal_(w), math.sqrt(2 / 900)),
-    (lambda w: init.xavier_uniform_(w, gain=2.0), 2 * math.sqrt(2 / 900)),
-])
+@pytest.mark.parametrize(
+    ("fill", "spread"),
+    [
+        (lambda w: init.normal_(w, std=0.01), 0.01),
+        (lambda w: init.kaiming_normal_(w, nonlinearity="relu"), math.sqrt(2 / 500)),
+        (
+            lambda w: init.kaiming_normal_(w, mode="fan_out", nonlinearity="linear"),
+            math.sqrt(1 / 400),
+        ),
+        (lambda w: init.kaiming_uniform_(w, nonlinearity="relu"), math.sqrt(2 / 500)),
+        (lambda w: init.xavier_normal_(w), math.sqrt(2 / 900)),
+        (lambda w: init.xavier_uniform_(w, gain=2.0), 2 * math.sqrt(2 / 900)),
+    ],
+)
 def test_spread(fill, spread):
     weight = fill(backlight.zeros(400, 500)).numpy()
     assert weight.std() == pytest.approx(spread, rel=0.02)
@@ -78,14 +84,17 @@ def test_frozen_or_learnt_parameters_are_written_alike():
     assert weight.is_leaf
 
 
-@pytest.mark.parametrize("wrong", [
-    lambda: init.kaiming_normal_(backlight.zeros(2, 2), mode="fan"),
-    lambda: init.kaiming_normal_(backlight.zeros(2, 2), nonlinearity="rellu"),
-    lambda: init.normal_(backlight.zeros(2), std=-1.0),
-    lambda: init.uniform_(backlight.zeros(2), 1.0, 0.0),
-    lambda: init.sparse_(backlight.zeros(2, 2)),
-    lambda: init.sparse_(backlight.zeros(2, 2), sparsity=1.5),
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: init.kaiming_normal_(backlight.zeros(2, 2), mode="fan"),
+        lambda: init.kaiming_normal_(backlight.zeros(2, 2), nonlinearity="rellu"),
+        lambda: init.normal_(backlight.zeros(2), std=-1.0),
+        lambda: init.uniform_(backlight.zeros(2), 1.0, 0.0),
+        lambda: init.sparse_(backlight.zeros(2, 2)),
+        lambda: init.sparse_(backlight.zeros(2, 2), sparsity=1.5),
+    ],
+)
 def test_arguments_refused(wrong):
     with pytest.raises(ArgumentError):
         wrong()

@@ -24,11 +24,15 @@ def test_parameter_counts_of_the_notes():
 
 def test_scores_of_the_lecture():
     layer = nn.Linear(4, 3).double()
-    layer.load_state_dict({
-        "weight": [[0.2, -0.5, 0.1, 2], [1.5, 1.3, 2.1, 0], [0, 0.25, 0.2, -0.3]],
-        "bias": [1.1, 3.2, -1.2]})
-    np.testing.assert_allclose(layer(np.array([56.0, 231, 24, 2])).detach().numpy(),
-                               [-96.8, 437.9, 60.75], rtol=1e-6)
+    layer.load_state_dict(
+        {
+            "weight": [[0.2, -0.5, 0.1, 2], [1.5, 1.3, 2.1, 0], [0, 0.25, 0.2, -0.3]],
+            "bias": [1.1, 3.2, -1.2],
+        }
+    )
+    np.testing.assert_allclose(
+        layer(np.array([56.0, 231, 24, 2])).detach().numpy(), [-96.8, 437.9, 60.75], rtol=1e-6
+    )
 
 
 def test_losses_of_the_lecture():
@@ -53,20 +57,37 @@ def test_old_vocabularies():
     assert "num_output: 8" in nn.caffe(layer)
 
 
-@pytest.mark.parametrize("wrong", [
-    lambda: nn.Linear(0, 3), lambda: nn.Linear(2.5, 3), lambda: nn.Linear(3, -1),
-    lambda: nn.Conv2d(3, 4, 0), lambda: nn.Conv2d(3, 4, (3, 3, 3)),
-    lambda: nn.Conv2d(3, 4, 3, groups=2), lambda: nn.Conv2d(3, 4, 2, padding="same"),
-    lambda: nn.Conv2d(3, 4, 3, padding="full"), lambda: nn.Conv2d(3, 4, 3, padding=-1),
-    lambda: nn.MaxPool2d(3, 2, 0, 1), lambda: nn.MaxPool2d(2, ceil_mode=True, rounding="floor"),
-    lambda: nn.Conv2d(3, 4, 3, rounding="ceil"), lambda: nn.MaxPool2d(2, rounding="flor"),
-    lambda: nn.Dropout(1.0), lambda: nn.Dropout(-0.1), lambda: nn.DropConnect(2, 2, p=1.5),
-    lambda: nn.BatchNorm1d(3, momentum=2), lambda: nn.BatchNorm1d(3, eps=-1.0),
-    lambda: nn.GroupNorm(3, 4), lambda: nn.Embedding(3, 2, padding_idx=3),
-    lambda: nn.RNN(2, 3, nonlinearity="sigmoid"), lambda: nn.LSTM(2, 3, dropout=1.0),
-    lambda: nn.ReLU(3), lambda: nn.LeakyReLU(slop=0.1), lambda: nn.Maxout(),
-    lambda: nn.MSELoss(reduction="mean", margin=1),
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: nn.Linear(0, 3),
+        lambda: nn.Linear(2.5, 3),
+        lambda: nn.Linear(3, -1),
+        lambda: nn.Conv2d(3, 4, 0),
+        lambda: nn.Conv2d(3, 4, (3, 3, 3)),
+        lambda: nn.Conv2d(3, 4, 3, groups=2),
+        lambda: nn.Conv2d(3, 4, 2, padding="same"),
+        lambda: nn.Conv2d(3, 4, 3, padding="full"),
+        lambda: nn.Conv2d(3, 4, 3, padding=-1),
+        lambda: nn.MaxPool2d(3, 2, 0, 1),
+        lambda: nn.MaxPool2d(2, ceil_mode=True, rounding="floor"),
+        lambda: nn.Conv2d(3, 4, 3, rounding="ceil"),
+        lambda: nn.MaxPool2d(2, rounding="flor"),
+        lambda: nn.Dropout(1.0),
+        lambda: nn.Dropout(-0.1),
+        lambda: nn.DropConnect(2, 2, p=1.5),
+        lambda: nn.BatchNorm1d(3, momentum=2),
+        lambda: nn.BatchNorm1d(3, eps=-1.0),
+        lambda: nn.GroupNorm(3, 4),
+        lambda: nn.Embedding(3, 2, padding_idx=3),
+        lambda: nn.RNN(2, 3, nonlinearity="sigmoid"),
+        lambda: nn.LSTM(2, 3, dropout=1.0),
+        lambda: nn.ReLU(3),
+        lambda: nn.LeakyReLU(slop=0.1),
+        lambda: nn.Maxout(),
+        lambda: nn.MSELoss(reduction="mean", margin=1),
+    ],
+)
 def test_settings_that_are_refused(wrong):
     with pytest.raises(ArgumentError) as caught:
         wrong()
@@ -75,8 +96,11 @@ def test_settings_that_are_refused(wrong):
 
 def test_every_activation_gate_has_a_layer_and_no_layer_is_without_a_gate():
     families = ("backlight.gates.activation", "backlight.gates.rectifier")
-    layers = {kind.gate.name for kind in vars(nn.activation).values()
-              if isinstance(kind, type) and getattr(kind, "gate", None)}
+    layers = {
+        kind.gate.name
+        for kind in vars(nn.activation).values()
+        if isinstance(kind, type) and getattr(kind, "gate", None)
+    }
     hand = {"prelu"}  # it learns
     walls = {gate.name for gate in gates() if gate.role.name == "WALL"}
     wanted = {gate.name for gate in gates() if type(gate).__module__ in families}
@@ -154,8 +178,9 @@ def test_same_seed_same_weights():
 
 def test_batch_norm_of_the_assignment():
     layer = nn.BatchNorm1d(3).double()
-    layer.load_state_dict({**layer.state_dict(), "weight": [1.0, 2.0, 3.0],
-                           "bias": [11.0, 12.0, 13.0]})
+    layer.load_state_dict(
+        {**layer.state_dict(), "weight": [1.0, 2.0, 3.0], "bias": [11.0, 12.0, 13.0]}
+    )
     x = backlight.randn(200, 3, dtype=np.float64) * 5.0 + 7.0
     y = layer(x).detach().numpy()
     np.testing.assert_allclose(y.mean(0), [11, 12, 13], atol=1e-9)
@@ -196,16 +221,18 @@ def test_padding_row_is_zero_and_learns_nothing():
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 def test_a_layer_is_its_cell_step_by_step(kind):
     layer, cell = getattr(nn, kind)(3, 4), getattr(nn, f"{kind}Cell")(3, 4)
-    cell.load_state_dict({name.removesuffix("_l0"): value
-                          for name, value in layer.state_dict().items()})
+    cell.load_state_dict(
+        {name.removesuffix("_l0"): value for name, value in layer.state_dict().items()}
+    )
     x = backlight.randn(5, 2, 3)
     output, _ = layer(x)
     state = None
     for place in range(5):
         state = cell(x[place], state)
         hidden = state[0] if kind == "LSTM" else state
-        np.testing.assert_allclose(output[place].detach().numpy(), hidden.detach().numpy(),
-                                   rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            output[place].detach().numpy(), hidden.detach().numpy(), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_wrong_initial_state():
@@ -223,8 +250,14 @@ def test_dropout_between_stacked_layers_only_in_training():
 
 def test_gradients_reach_every_parameter_and_agree_with_differences():
     backlight.manual_seed(2)
-    net = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Tanh(),
-                        nn.AvgPool2d(2), nn.Flatten(), nn.Linear(12, 3)).double()
+    net = nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1),
+        nn.BatchNorm2d(3),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(12, 3),
+    ).double()
     x, labels = backlight.randn(4, 2, 4, 4, dtype=np.float64), np.array([0, 1, 2, 1])
     loss = nn.CrossEntropyLoss()
     loss(net(x), labels).backward()
@@ -237,4 +270,5 @@ def test_gradients_reach_every_parameter_and_agree_with_differences():
                 values.append(float(loss(net(x), labels)))
             parameter[place] = before
         assert parameter.grad[place].item() == pytest.approx(
-            (values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-8)
+            (values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-8
+        )

@@ -41,11 +41,24 @@ def image(size=4, batch=2):
 def test_parameters_are_found_in_order_with_paths():
     net = Net()
     names = [name for name, _ in net.named_parameters()]
-    assert names == ["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias",
-                     "head.1.weight", "head.1.bias"]
+    assert names == [
+        "conv1.weight",
+        "conv1.bias",
+        "conv2.weight",
+        "conv2.bias",
+        "head.1.weight",
+        "head.1.bias",
+    ]
     assert [parameter.name for parameter in net.parameters()] == names
     assert [path for path, _ in net.named_modules()] == [
-        "", "conv1", "pool1", "conv2", "head", "head.0", "head.1"]
+        "",
+        "conv1",
+        "pool1",
+        "conv2",
+        "head",
+        "head.0",
+        "head.1",
+    ]
     assert [name for name, _ in net.named_children()] == ["conv1", "pool1", "conv2", "head"]
 
 
@@ -53,6 +66,7 @@ def test_forgotten_super_init_does_no_harm():
     class Bare(nn.Module):
         def __init__(self):
             self.scale = nn.Parameter([1.0])
+
     assert len(list(Bare().parameters())) == 1
 
 
@@ -176,7 +190,8 @@ def test_copies_and_pickles():
 
 def test_printed_tree():
     assert repr(nn.Sequential(nn.Linear(3, 4), nn.ReLU())) == (
-        "Sequential(\n  (0): Linear(in_features=3, out_features=4, bias=True)\n  (1): ReLU()\n)")
+        "Sequential(\n  (0): Linear(in_features=3, out_features=4, bias=True)\n  (1): ReLU()\n)"
+    )
 
 
 # ── calling ──
@@ -206,32 +221,36 @@ def test_the_error_of_the_design():
         "conv2 (Conv2d 32→64, 3×3) got an input with 16 channels, shape (64, 16, 32, 32).\n"
         "  It needs 32 channels, as it was built. The input came from pool1 (MaxPool2d 2), which "
         "got it from conv1 (Conv2d 3→16, 3×3).\n"
-        "  Make conv1 produce 32 channels, or build conv2 with in_channels=16.")
+        "  Make conv1 produce 32 channels, or build conv2 with in_channels=16."
+    )
 
 
-@pytest.mark.parametrize(("build", "x", "words"), [
-    (lambda: nn.Linear(5, 2), (2, 4), ["Linear 5→2", "4 features", "in_features=4"]),
-    (lambda: nn.Linear(48, 2), (2, 3, 4, 4), ["nn.Flatten()"]),
-    (lambda: nn.Linear(5, 2), (), ["single number"]),
-    (lambda: nn.Conv2d(3, 8, 3), (2, 8, 8, 3), ["Move the channels", "0, 3, 1, 2"]),
-    (lambda: nn.Conv2d(3, 8, 3), (3, 8, 8), ["x.reshape(1, *x.shape)"]),
-    (lambda: nn.Conv2d(3, 8, 3, stride=3), (1, 3, 7, 7), ["Conv2d 3→8", "rounding='floor'"]),
-    (lambda: nn.Conv1d(3, 8, 3), (2, 4, 9), ["4 channels"]),
-    (lambda: nn.ConvTranspose2d(3, 8, 2), (2, 4, 9, 9), ["4 channels"]),
-    (lambda: nn.MaxPool2d(2), (1, 1, 5, 5), ["MaxPool2d 2", "2.50 windows"]),
-    (lambda: nn.BatchNorm2d(3), (2, 4, 5, 5), ["BatchNorm2d 3", "4 channels"]),
-    (lambda: nn.BatchNorm2d(3), (2, 3), ["(N, C, H, W)"]),
-    (lambda: nn.BatchNorm1d(3), (1, 3), ["one value a channel"]),
-    (lambda: nn.LayerNorm(4), (2, 5), ["last axes"]),
-    (lambda: nn.GroupNorm(2, 4), (2, 6, 3, 3), ["6 channels"]),
-    (lambda: nn.InstanceNorm2d(4), (2, 4), ["(N, C, H, W)"]),
-    (lambda: nn.LSTM(3, 4), (5, 2, 7), ["LSTM 3→4", "7 features"]),
-    (lambda: nn.LSTM(3, 4), (0, 2, 3), ["no steps"]),
-    (lambda: nn.GRU(3, 4), (5,), ["sequences"]),
-    (lambda: nn.GRUCell(3, 4), (5, 2, 3), ["one step"]),
-    (lambda: nn.GlobalAveragePool(), (5, 2), ["images"]),
-    (lambda: nn.PReLU(3), (2, 4), ["4 channels"]),
-])
+@pytest.mark.parametrize(
+    ("build", "x", "words"),
+    [
+        (lambda: nn.Linear(5, 2), (2, 4), ["Linear 5→2", "4 features", "in_features=4"]),
+        (lambda: nn.Linear(48, 2), (2, 3, 4, 4), ["nn.Flatten()"]),
+        (lambda: nn.Linear(5, 2), (), ["single number"]),
+        (lambda: nn.Conv2d(3, 8, 3), (2, 8, 8, 3), ["Move the channels", "0, 3, 1, 2"]),
+        (lambda: nn.Conv2d(3, 8, 3), (3, 8, 8), ["x.reshape(1, *x.shape)"]),
+        (lambda: nn.Conv2d(3, 8, 3, stride=3), (1, 3, 7, 7), ["Conv2d 3→8", "rounding='floor'"]),
+        (lambda: nn.Conv1d(3, 8, 3), (2, 4, 9), ["4 channels"]),
+        (lambda: nn.ConvTranspose2d(3, 8, 2), (2, 4, 9, 9), ["4 channels"]),
+        (lambda: nn.MaxPool2d(2), (1, 1, 5, 5), ["MaxPool2d 2", "2.50 windows"]),
+        (lambda: nn.BatchNorm2d(3), (2, 4, 5, 5), ["BatchNorm2d 3", "4 channels"]),
+        (lambda: nn.BatchNorm2d(3), (2, 3), ["(N, C, H, W)"]),
+        (lambda: nn.BatchNorm1d(3), (1, 3), ["one value a channel"]),
+        (lambda: nn.LayerNorm(4), (2, 5), ["last axes"]),
+        (lambda: nn.GroupNorm(2, 4), (2, 6, 3, 3), ["6 channels"]),
+        (lambda: nn.InstanceNorm2d(4), (2, 4), ["(N, C, H, W)"]),
+        (lambda: nn.LSTM(3, 4), (5, 2, 7), ["LSTM 3→4", "7 features"]),
+        (lambda: nn.LSTM(3, 4), (0, 2, 3), ["no steps"]),
+        (lambda: nn.GRU(3, 4), (5,), ["sequences"]),
+        (lambda: nn.GRUCell(3, 4), (5, 2, 3), ["one step"]),
+        (lambda: nn.GlobalAveragePool(), (5, 2), ["images"]),
+        (lambda: nn.PReLU(3), (2, 4), ["4 channels"]),
+    ],
+)
 def test_shapes_that_do_not_fit(build, x, words):
     layer = nn.Sequential({"part": build()})
     with pytest.raises(ShapeError) as caught:
@@ -242,8 +261,9 @@ def test_shapes_that_do_not_fit(build, x, words):
 
 
 def test_behind_a_flatten_the_layer_before_is_not_blamed():
-    net = nn.Sequential({"conv": nn.Conv2d(3, 16, 3, padding=1), "flat": nn.Flatten(),
-                         "fc": nn.Linear(100, 10)})
+    net = nn.Sequential(
+        {"conv": nn.Conv2d(3, 16, 3, padding=1), "flat": nn.Flatten(), "fc": nn.Linear(100, 10)}
+    )
     with pytest.raises(ShapeError) as caught:
         net(image())
     assert "build fc with in_features=256" in str(caught.value)
@@ -254,6 +274,7 @@ def test_an_error_of_a_users_module_keeps_the_gates_name():
     class Wrong(nn.Module):
         def forward(self, x):
             return backlight.matmul(x, backlight.zeros(7, 7))
+
     net = nn.Sequential({"body": Wrong()})
     with pytest.raises(ShapeError, match=r"^body \(Wrong\): matmul got"):
         net(backlight.zeros(2, 3))
@@ -275,6 +296,7 @@ def test_other_mistakes_of_calling():
 
 def test_the_stack_of_calls_is_left_clean_and_is_one_a_thread():
     from backlight.nn.origin import calls
+
     with pytest.raises(BacklightError):
         Net(channels=32)(image(8))
     assert calls.stack == []
@@ -286,6 +308,7 @@ def test_the_stack_of_calls_is_left_clean_and_is_one_a_thread():
             thread.start()
             thread.join()
             return x
+
     Peek()(1)
     assert found == [[]]
 
@@ -295,12 +318,15 @@ def test_origins():
     caught = {}
     for name in ("conv1", "pool1", "conv2"):
         net.get_submodule(name).register_forward_hook(
-            lambda m, i, o, name=name: caught.__setitem__(name, o))
+            lambda m, i, o, name=name: caught.__setitem__(name, o)
+        )
     y = net(image())
     assert "layer=conv1" in repr(caught["conv1"])
     assert "layer=head.1" in repr(y)
-    assert str(caught["pool1"]._notes["origin"]) == \
-        "pool1 (MaxPool2d 2), which got it from conv1 (Conv2d 3→16, 3×3)"
+    assert (
+        str(caught["pool1"]._notes["origin"])
+        == "pool1 (MaxPool2d 2), which got it from conv1 (Conv2d 3→16, 3×3)"
+    )
     x = image()
     assert nn.Identity()(x) is x
     assert x._notes is None
@@ -345,9 +371,13 @@ def test_a_state_that_does_not_fit_changes_nothing():
     with pytest.raises(CheckpointError) as caught:
         net.load_state_dict(state)
     text = str(caught.value)
-    for words in ("'conv1.weight' is missing", "'conv1.wieght' is not a name",
-                  "Did you mean 'conv1.weight'?", "'conv2.bias' has shape (3,), not (64,)",
-                  "'head.1.bias' holds no array"):
+    for words in (
+        "'conv1.weight' is missing",
+        "'conv1.wieght' is not a name",
+        "Did you mean 'conv1.weight'?",
+        "'conv2.bias' has shape (3,), not (64,)",
+        "'head.1.bias' holds no array",
+    ):
         assert words in text
     for name, value in net.state_dict().items():
         assert (value == before[name]).all()
@@ -387,5 +417,6 @@ def test_functional_call():
         nn.functional_call(net, {"0.weight": backlight.zeros(3, 3)}, x)
     assert net[0].weight is weight
     curve = backlight.hessian(
-        lambda w: (nn.functional_call(net, {"0.weight": w}, x) ** 2).sum(), weight.detach())
+        lambda w: (nn.functional_call(net, {"0.weight": w}, x) ** 2).sum(), weight.detach()
+    )
     assert curve.reshape(2, 2).tolist() == [[2.0, 4.0], [4.0, 8.0]]

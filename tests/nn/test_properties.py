@@ -13,12 +13,25 @@ small = st.integers(1, 4)
 
 
 @settings(max_examples=60, deadline=None)
-@given(small, small, small, st.integers(1, 3), st.integers(0, 2), st.integers(1, 2),
-       st.sampled_from(["exact", "floor"]), st.integers(3, 9), st.integers(3, 9))
-def test_a_summary_says_what_a_run_makes(channels, filters, kernel, stride, padding, dilation,
-                                         rounding, height, width):
-    net = nn.Sequential(nn.Conv2d(channels, filters, kernel, stride, padding, dilation,
-                                  rounding=rounding), nn.ReLU(), nn.Flatten())
+@given(
+    small,
+    small,
+    small,
+    st.integers(1, 3),
+    st.integers(0, 2),
+    st.integers(1, 2),
+    st.sampled_from(["exact", "floor"]),
+    st.integers(3, 9),
+    st.integers(3, 9),
+)
+def test_a_summary_says_what_a_run_makes(
+    channels, filters, kernel, stride, padding, dilation, rounding, height, width
+):
+    net = nn.Sequential(
+        nn.Conv2d(channels, filters, kernel, stride, padding, dilation, rounding=rounding),
+        nn.ReLU(),
+        nn.Flatten(),
+    )
     size = (2, channels, height, width)
     try:
         made = net(backlight.zeros(*size))
@@ -56,8 +69,9 @@ def trees():
 def grow(plan):
     if isinstance(plan, list):
         return nn.Sequential(*map(grow, plan))
-    return {"linear": lambda: nn.Linear(3, 3), "norm": lambda: nn.BatchNorm1d(3),
-            "relu": nn.ReLU}[plan]()
+    return {"linear": lambda: nn.Linear(3, 3), "norm": lambda: nn.BatchNorm1d(3), "relu": nn.ReLU}[
+        plan
+    ]()
 
 
 @settings(max_examples=40, deadline=None)
@@ -66,7 +80,8 @@ def test_a_state_goes_back_or_changes_nothing(plan, chance):
     first, second = grow(plan), grow(plan)
     state = first.state_dict()
     assert [name for name, _ in first.named_parameters()] == [
-        parameter.name for parameter in first.parameters()]
+        parameter.name for parameter in first.parameters()
+    ]
     second.load_state_dict(state)
     assert all((value == state[name]).all() for name, value in second.state_dict().items())
     assume(state)
@@ -83,14 +98,32 @@ def test_a_state_goes_back_or_changes_nothing(plan, chance):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from([
-    lambda: nn.Linear(3, 2), lambda: nn.Conv2d(3, 2, 3), lambda: nn.Conv1d(3, 2, 2),
-    lambda: nn.ConvTranspose2d(3, 2, 2), lambda: nn.MaxPool2d(2), lambda: nn.AvgPool2d(2),
-    lambda: nn.AdaptiveAvgPool2d(2), lambda: nn.BatchNorm1d(3), lambda: nn.BatchNorm2d(3),
-    lambda: nn.LayerNorm(3), lambda: nn.GroupNorm(3, 3), lambda: nn.InstanceNorm2d(3),
-    lambda: nn.LSTM(3, 2), lambda: nn.GRU(3, 2), lambda: nn.RNN(3, 2), lambda: nn.PReLU(3),
-    lambda: nn.Softmax(dim=1), lambda: nn.LocalResponseNorm(), lambda: nn.GlobalAveragePool(),
-]), st.lists(st.integers(0, 5), max_size=5))
+@given(
+    st.sampled_from(
+        [
+            lambda: nn.Linear(3, 2),
+            lambda: nn.Conv2d(3, 2, 3),
+            lambda: nn.Conv1d(3, 2, 2),
+            lambda: nn.ConvTranspose2d(3, 2, 2),
+            lambda: nn.MaxPool2d(2),
+            lambda: nn.AvgPool2d(2),
+            lambda: nn.AdaptiveAvgPool2d(2),
+            lambda: nn.BatchNorm1d(3),
+            lambda: nn.BatchNorm2d(3),
+            lambda: nn.LayerNorm(3),
+            lambda: nn.GroupNorm(3, 3),
+            lambda: nn.InstanceNorm2d(3),
+            lambda: nn.LSTM(3, 2),
+            lambda: nn.GRU(3, 2),
+            lambda: nn.RNN(3, 2),
+            lambda: nn.PReLU(3),
+            lambda: nn.Softmax(dim=1),
+            lambda: nn.LocalResponseNorm(),
+            lambda: nn.GlobalAveragePool(),
+        ]
+    ),
+    st.lists(st.integers(0, 5), max_size=5),
+)
 def test_any_shape_is_computed_or_refused_in_our_words(build, shape):
     layer = nn.Sequential({"layer": build()})
     try:

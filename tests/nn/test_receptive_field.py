@@ -24,11 +24,25 @@ def reached(model, size):
     return tuple(int(np.ptp(one)) + 1 for one in (rows, columns))
 
 
-@pytest.mark.parametrize(("layers", "size", "field"), [
-    ([nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, (3, 5))], (1, 1, 21, 21), ReceptiveField((5, 7), (1, 1))),
-    ([nn.Conv2d(1, 1, 3, stride=2, padding=1), nn.AvgPool2d(2), nn.Conv2d(1, 1, 3, dilation=2)],
-     (1, 1, 47, 47), ReceptiveField((21, 21), (4, 4))),
-])
+@pytest.mark.parametrize(
+    ("layers", "size", "field"),
+    [
+        (
+            [nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, (3, 5))],
+            (1, 1, 21, 21),
+            ReceptiveField((5, 7), (1, 1)),
+        ),
+        (
+            [
+                nn.Conv2d(1, 1, 3, stride=2, padding=1),
+                nn.AvgPool2d(2),
+                nn.Conv2d(1, 1, 3, dilation=2),
+            ],
+            (1, 1, 47, 47),
+            ReceptiveField((21, 21), (4, 4)),
+        ),
+    ],
+)
 def test_the_field_is_what_the_gradient_reaches(layers, size, field):
     model = nn.Sequential(*layers)
     assert last(model, size) == field
@@ -64,8 +78,12 @@ def test_what_sees_all():
 
 
 def test_the_table_tells_it_where_there_is_an_image():
-    text = str(nn.summary(nn.Sequential(nn.Conv2d(3, 4, 5, stride=2, padding=2), nn.Flatten(),
-                                        nn.Linear(324, 2)), (1, 3, 17, 17)))
+    text = str(
+        nn.summary(
+            nn.Sequential(nn.Conv2d(3, 4, 5, stride=2, padding=2), nn.Flatten(), nn.Linear(324, 2)),
+            (1, 3, 17, 17),
+        )
+    )
     assert "5×5 every 2" in text
     assert "all" in text
     assert "sees" not in str(nn.summary(nn.Linear(3, 2), (1, 3)))

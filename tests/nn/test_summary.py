@@ -17,19 +17,45 @@ def vgg16():
             layers += [nn.Conv2d(channels, block, 3, padding=1), nn.ReLU()]
             channels = block
         layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(25_088, 4096), nn.ReLU(), nn.Dropout(),
-                         nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 1000))
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(25_088, 4096),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(4096, 1000),
+    )
 
 
 def alexnet(groups):
     return nn.Sequential(
-        nn.Conv2d(3, 96, 11, stride=4), nn.ReLU(), nn.LocalResponseNorm(), nn.MaxPool2d(3, 2),
-        nn.Conv2d(96, 256, 5, padding=2, groups=groups), nn.ReLU(), nn.LocalResponseNorm(),
-        nn.MaxPool2d(3, 2), nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(384, 384, 3, padding=1, groups=groups), nn.ReLU(),
-        nn.Conv2d(384, 256, 3, padding=1, groups=groups), nn.ReLU(), nn.MaxPool2d(3, 2),
-        nn.Flatten(), nn.Linear(9216, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096),
-        nn.ReLU(), nn.Dropout(), nn.Linear(4096, 1000))
+        nn.Conv2d(3, 96, 11, stride=4),
+        nn.ReLU(),
+        nn.LocalResponseNorm(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(96, 256, 5, padding=2, groups=groups),
+        nn.ReLU(),
+        nn.LocalResponseNorm(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(256, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 384, 3, padding=1, groups=groups),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1, groups=groups),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Flatten(),
+        nn.Linear(9216, 4096),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(4096, 1000),
+    )
 
 
 def sketched(build):
@@ -59,8 +85,15 @@ def test_alexnet():
 
 
 def test_table_agrees_with_a_real_run_and_changes_nothing():
-    net = nn.Sequential({"conv": nn.Conv2d(3, 4, 3), "norm": nn.BatchNorm2d(4), "act": nn.ReLU(),
-                         "flat": nn.Flatten(), "fc": nn.Linear(64, 2)})
+    net = nn.Sequential(
+        {
+            "conv": nn.Conv2d(3, 4, 3),
+            "norm": nn.BatchNorm2d(4),
+            "act": nn.ReLU(),
+            "flat": nn.Flatten(),
+            "fc": nn.Linear(64, 2),
+        }
+    )
     net[0].weight.requires_grad_(False)
     before, draws = net.state_dict(), backlight.manual_seed(0).count
     table = nn.summary(net, (5, 3, 6, 6))
@@ -91,7 +124,7 @@ def test_operators_functions_and_shared_layers_are_followed():
         def forward(self, x):
             y = self.fc(x) + x
             y = self.fc(2.0 * y) - y / 3.0
-            return backlight.matmul(backlight.ones(2, 3), (self.scale * y + -y ** 2).sum(axis=1))
+            return backlight.matmul(backlight.ones(2, 3), (self.scale * y + -(y**2)).sum(axis=1))
 
     table = nn.summary(Residual(), (3, 4))
     assert [row.path for row in table.rows] == ["fc", "fc", ""]
@@ -121,6 +154,7 @@ def test_mistakes():
     class Depends(nn.Module):
         def forward(self, x):
             return x if x.sum() > 0 else -x
+
     with pytest.raises(GraphError, match="does not depend on values"):
         nn.summary(Depends(), (2,))
     assert isinstance(net[0].weight, nn.Parameter)

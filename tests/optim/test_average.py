@@ -63,9 +63,14 @@ def test_saving_and_loading():
 def test_states_that_are_refused():
     average = optim.ExponentialMovingAverage(parameters())
     good = average.state_dict()
-    for wrong in ([], {}, {**good, "names": ["v", ""]}, {**good, "averages": {}},
-                  {**good, "averages": {**good["averages"], "0": np.zeros(3, np.float32)}},
-                  {**good, "averages": {**good["averages"], "0": np.zeros(2)}}):
+    for wrong in (
+        [],
+        {},
+        {**good, "names": ["v", ""]},
+        {**good, "averages": {}},
+        {**good, "averages": {**good["averages"], "0": np.zeros(3, np.float32)}},
+        {**good, "averages": {**good["averages"], "0": np.zeros(2)}},
+    ):
         with pytest.raises(CheckpointError):
             average.load_state_dict(wrong)
 

@@ -46,10 +46,13 @@ def test_small_gradients_are_left_as_they_are():
     assert optim.clip_grad_norm_(with_gradients([0.0, 0.0]), 1.0) == 0
 
 
-@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=8),
-       st.floats(1e-3, 1e3), st.sampled_from([1, 2, 3.5, math.inf]))
+@given(
+    st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=8),
+    st.floats(1e-3, 1e3),
+    st.sampled_from([1, 2, 3.5, math.inf]),
+)
 def test_the_norm_afterwards_is_the_limit_at_most(numbers, limit, order):
-    one, = with_gradients(np.array(numbers), dtype=np.float64)
+    (one,) = with_gradients(np.array(numbers), dtype=np.float64)
     before = np.linalg.norm(numbers, order)
     assert optim.clip_grad_norm_(one, limit, order) == pytest.approx(before, rel=1e-9)
     after = np.linalg.norm(one.grad.numpy(), order)
@@ -82,6 +85,6 @@ def test_limits_that_are_refused(limit):
 
 
 def test_clipping_values():
-    one, = with_gradients([-3.0, 0.5, 2.0])
+    (one,) = with_gradients([-3.0, 0.5, 2.0])
     optim.clip_grad_value_(one, 1.0)
     assert one.grad.tolist() == [-1.0, 0.5, 1.0]

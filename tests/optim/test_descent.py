@@ -18,18 +18,27 @@ def path(make, steps=3):
     return found
 
 
-@pytest.mark.parametrize(("make", "expected", "tolerance"), [
-    (lambda p: optim.GradientDescent(p, lr=0.1), [0.9, 0.81, 0.729], 1e-12),
-    (lambda p: optim.SGD(p, lr=0.1), [0.9, 0.81, 0.729], 1e-12),
-    (lambda p: optim.SGD(p, lr=0.1, momentum=0.9), [0.9, 0.72, 0.486], 1e-12),
-    (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
-     [0.81, 0.5751, 0.327321], 1e-12),
-    (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.5), [0.9, 0.765, 0.60525], 1e-12),
-    (lambda p: optim.Adagrad(p, lr=0.1, eps=1e-8), [0.9, 0.833103528, 0.780456183], 1e-8),
-    (lambda p: optim.Adam(p, lr=0.1), [0.9, 0.80041223, 0.701586275], 1e-8),
-    (lambda p: optim.Adam(p, lr=0.1, bias_correction=False),
-     [0.683772334, 0.270206169, -0.162141207], 1e-8),
-])
+@pytest.mark.parametrize(
+    ("make", "expected", "tolerance"),
+    [
+        (lambda p: optim.GradientDescent(p, lr=0.1), [0.9, 0.81, 0.729], 1e-12),
+        (lambda p: optim.SGD(p, lr=0.1), [0.9, 0.81, 0.729], 1e-12),
+        (lambda p: optim.SGD(p, lr=0.1, momentum=0.9), [0.9, 0.72, 0.486], 1e-12),
+        (
+            lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+            [0.81, 0.5751, 0.327321],
+            1e-12,
+        ),
+        (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.5), [0.9, 0.765, 0.60525], 1e-12),
+        (lambda p: optim.Adagrad(p, lr=0.1, eps=1e-8), [0.9, 0.833103528, 0.780456183], 1e-8),
+        (lambda p: optim.Adam(p, lr=0.1), [0.9, 0.80041223, 0.701586275], 1e-8),
+        (
+            lambda p: optim.Adam(p, lr=0.1, bias_correction=False),
+            [0.683772334, 0.270206169, -0.162141207],
+            1e-8,
+        ),
+    ],
+)
 def test_the_courses_sequences(make, expected, tolerance):
     np.testing.assert_allclose(path(make), expected, rtol=0, atol=tolerance)
 

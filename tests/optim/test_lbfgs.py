@@ -17,6 +17,7 @@ def closure_of(rule, function):
         loss = function()
         loss.backward()
         return loss
+
     return closure
 
 
@@ -64,8 +65,13 @@ def test_float32_parameters_of_several_shapes():
 def test_resuming_equals_going_on(search):
     def make(start):
         pair = [Tensor(np.array(v), requires_grad=True) for v in start]
-        rule = optim.LBFGS(pair, lr=0.001 if search is None else 1.0, max_iter=3,
-                           history_size=4, line_search_fn=search)
+        rule = optim.LBFGS(
+            pair,
+            lr=0.001 if search is None else 1.0,
+            max_iter=3,
+            history_size=4,
+            line_search_fn=search,
+        )
         return pair, rule, closure_of(rule, lambda: rosenbrock(*pair))
 
     pair, rule, closure = make([-1.2, 1.0])
@@ -84,11 +90,14 @@ def test_resuming_equals_going_on(search):
 def test_states_that_are_refused():
     x = Tensor([1.0, 2.0], requires_grad=True)
     rule = optim.LBFGS([x])
-    for damage in (lambda s: s.pop("memory"), lambda s: s["memory"].pop("last"),
-                   lambda s: s["memory"].update(last=np.zeros(3)),
-                   lambda s: s["memory"].update(steps=np.zeros((1, 2))),
-                   lambda s: s["memory"].update(scale=float("nan")),
-                   lambda s: s.update(optimizer="Adam")):
+    for damage in (
+        lambda s: s.pop("memory"),
+        lambda s: s["memory"].pop("last"),
+        lambda s: s["memory"].update(last=np.zeros(3)),
+        lambda s: s["memory"].update(steps=np.zeros((1, 2))),
+        lambda s: s["memory"].update(scale=float("nan")),
+        lambda s: s.update(optimizer="Adam"),
+    ):
         state = rule.state_dict()
         damage(state)
         with pytest.raises(CheckpointError):
@@ -132,12 +141,17 @@ def test_a_search_steps_back_from_where_the_function_is_not_defined():
 
 
 @pytest.mark.parametrize("first", [1e-6, 0.01, 1.0, 50.0, 1e4])
-@pytest.mark.parametrize("function", [
-    lambda t: ((t - 3) ** 2, 2 * (t - 3)),
-    lambda t: (-t / (t * t + 2), (t * t - 2) / (t * t + 2) ** 2),
-    lambda t: ((t + 0.004) ** 5 - 2 * (t + 0.004) ** 4,
-               5 * (t + 0.004) ** 4 - 8 * (t + 0.004) ** 3),
-])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda t: ((t - 3) ** 2, 2 * (t - 3)),
+        lambda t: (-t / (t * t + 2), (t * t - 2) / (t * t + 2) ** 2),
+        lambda t: (
+            (t + 0.004) ** 5 - 2 * (t + 0.004) ** 4,
+            5 * (t + 0.004) ** 4 - 8 * (t + 0.004) ** 3,
+        ),
+    ],
+)
 def test_the_wolfe_conditions_hold(function, first):
     def along(t):
         value, slope = function(t)

@@ -47,13 +47,17 @@ def values(parameters):
 
 
 def same(left, right):
-    return all(a.dtype == b.dtype and np.array_equal(a, b)
-               for a, b in zip(left, right, strict=True))
+    return all(
+        a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(left, right, strict=True)
+    )
 
 
 def test_every_rule_is_in_the_settings_above_or_is_lbfgs():
-    ours = {name for name, rule in optim.rules().items()
-            if rule.__module__.startswith("backlight.optim.")}
+    ours = {
+        name
+        for name, rule in optim.rules().items()
+        if rule.__module__.startswith("backlight.optim.")
+    }
     assert ours == {*RULES, "lbfgs"}
 
 
@@ -95,8 +99,9 @@ def test_a_rule_is_one_formula_for_arrays_and_tensors(name):
     rule = optim.from_name(name, [w], **RULES[name])
     s = SimpleNamespace(**rule.defaults)
     s.__dict__.update(rule.per_step(s, 3))
-    slots = {key: np.abs(np.random.default_rng(3).normal(size=4))
-             for key in rule.initial(w._value, s)}
+    slots = {
+        key: np.abs(np.random.default_rng(3).normal(size=4)) for key in rule.initial(w._value, s)
+    }
     kept = copy.deepcopy(slots)
     after, changed = rule.rule(w._value, g._value, slots, s)
     traced, traced_slots = rule.rule(w, g, {k: Tensor(v) for k, v in slots.items()}, s)
@@ -130,8 +135,10 @@ def test_resuming_equals_going_on_bit_for_bit(name, split, seed, lr):
     kept = copy.deepcopy(saved)
     other = [Tensor(one.detach(), requires_grad=True, name=one.name) for one in whole]
     run(whole, rule, range(split, 7))
-    assert same([np.asarray(a) for s in saved["state"].values() for a in s.values()],
-                [np.asarray(a) for s in kept["state"].values() for a in s.values()])
+    assert same(
+        [np.asarray(a) for s in saved["state"].values() for a in s.values()],
+        [np.asarray(a) for s in kept["state"].values() for a in s.values()],
+    )
 
     resumed = optim.from_name(name, other, lr=0.123)
     resumed.load_state_dict(saved)
@@ -154,25 +161,29 @@ def damage(path, value):
         for key in path[:-1]:
             place = place[key]
         place[path[-1]] = value
+
     return change
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    (lambda s: s.pop("state"), "state"),
-    (damage(["optimizer"], "SGD"), "SGD"),
-    (damage(["param_groups"], []), "0 groups"),
-    (damage(["param_groups", 0, "params"], [0]), "1 parameters in group 0"),
-    (damage(["param_groups", 0, "names"], ["v", "b"]), "'v'"),
-    (damage(["param_groups", 0, "lr"], float("nan")), "lr=nan"),
-    (damage(["param_groups", 0, "momentum"], 0.5), "momentum"),
-    (lambda s: s["param_groups"][0].pop("eps"), "eps"),
-    (damage(["state", "7"], {"step": 1}), "'7'"),
-    (damage(["state", "1", "step"], 1.5), "step of parameter 'b'"),
-    (damage(["state", "1", "exp_avg"], np.zeros((2,), np.float32)), "shape (2,)"),
-    (damage(["state", "1", "exp_avg"], np.zeros(())), "float64"),
-    (damage(["state", "1", "exp_avg"], np.full((), np.inf, np.float32)), "not finite"),
-    (lambda s: s["state"]["1"].pop("exp_avg_sq"), "exp_avg"),
-])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: s.pop("state"), "state"),
+        (damage(["optimizer"], "SGD"), "SGD"),
+        (damage(["param_groups"], []), "0 groups"),
+        (damage(["param_groups", 0, "params"], [0]), "1 parameters in group 0"),
+        (damage(["param_groups", 0, "names"], ["v", "b"]), "'v'"),
+        (damage(["param_groups", 0, "lr"], float("nan")), "lr=nan"),
+        (damage(["param_groups", 0, "momentum"], 0.5), "momentum"),
+        (lambda s: s["param_groups"][0].pop("eps"), "eps"),
+        (damage(["state", "7"], {"step": 1}), "'7'"),
+        (damage(["state", "1", "step"], 1.5), "step of parameter 'b'"),
+        (damage(["state", "1", "exp_avg"], np.zeros((2,), np.float32)), "shape (2,)"),
+        (damage(["state", "1", "exp_avg"], np.zeros(())), "float64"),
+        (damage(["state", "1", "exp_avg"], np.full((), np.inf, np.float32)), "not finite"),
+        (lambda s: s["state"]["1"].pop("exp_avg_sq"), "exp_avg"),
+    ],
+)
 def test_a_damaged_state_is_refused_whole(change, says):
     _, state = state_of_adam()
     change(state)
@@ -183,8 +194,10 @@ def test_a_damaged_state_is_refused_whole(change, says):
     assert "nothing was loaded" in str(error.value)
     after = rule.state_dict()
     assert after["param_groups"] == before["param_groups"]
-    assert same([np.asarray(a) for s in after["state"].values() for a in s.values()],
-                [np.asarray(a) for s in before["state"].values() for a in s.values()])
+    assert same(
+        [np.asarray(a) for s in after["state"].values() for a in s.values()],
+        [np.asarray(a) for s in before["state"].values() for a in s.values()],
+    )
 
 
 def test_a_list_is_not_a_state():
@@ -195,8 +208,12 @@ def test_a_list_is_not_a_state():
 
 def test_a_state_survives_text_for_its_numbers():
     rule, state = state_of_adam()
-    arrays = {(i, k): v for i, s in state["state"].items() for k, v in s.items()
-              if isinstance(v, np.ndarray)}
+    arrays = {
+        (i, k): v
+        for i, s in state["state"].items()
+        for k, v in s.items()
+        if isinstance(v, np.ndarray)
+    }
     text = json.loads(json.dumps(state, default=lambda _: None))
     for (i, k), array in arrays.items():
         text["state"][i][k] = array
@@ -205,24 +222,42 @@ def test_a_state_survives_text_for_its_numbers():
 
 
 @pytest.mark.parametrize("name", [*RULES, "lbfgs"])
-@pytest.mark.parametrize("lr", [0, -0.1, float("nan"), float("inf"), "0.1", None, True,
-                                lambda step: 0.1])
+@pytest.mark.parametrize(
+    "lr", [0, -0.1, float("nan"), float("inf"), "0.1", None, True, lambda step: 0.1]
+)
 def test_learning_rates_that_are_refused(name, lr):
     with pytest.raises(ArgumentError, match="lr"):
         optim.rules()[name]([leaf()], lr=lr)
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("sgd", {"momentum": 1.5}), ("sgd", {"momentum": -0.1}), ("sgd", {"momentum": 1}),
-    ("sgd", {"dampening": 2}), ("sgd", {"weight_decay": -1}), ("sgd", {"nesterov": 1}),
-    ("sgd", {"nesterov": True}), ("sgd", {"weight_decay": float("nan")}),
-    ("sgd", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
-    ("adam", {"betas": (0.9, 1.0)}), ("adam", {"betas": (-0.1, 0.9)}), ("adam", {"betas": 0.9}),
-    ("adam", {"betas": (0.9,)}), ("adam", {"betas": (0.9, float("nan"))}), ("adam", {"eps": 0}),
-    ("adamw", {"eps": float("inf")}), ("rmsprop", {"alpha": 1.0}), ("rmsprop", {"eps": -1e-8}),
-    ("adagrad", {"lr_decay": -1}), ("adadelta", {"rho": 1.0}), ("lbfgs", {"max_iter": 0}),
-    ("lbfgs", {"history_size": 1.5}), ("lbfgs", {"line_search_fn": "strong_wolf"}),
-])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("sgd", {"momentum": 1.5}),
+        ("sgd", {"momentum": -0.1}),
+        ("sgd", {"momentum": 1}),
+        ("sgd", {"dampening": 2}),
+        ("sgd", {"weight_decay": -1}),
+        ("sgd", {"nesterov": 1}),
+        ("sgd", {"nesterov": True}),
+        ("sgd", {"weight_decay": float("nan")}),
+        ("sgd", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
+        ("adam", {"betas": (0.9, 1.0)}),
+        ("adam", {"betas": (-0.1, 0.9)}),
+        ("adam", {"betas": 0.9}),
+        ("adam", {"betas": (0.9,)}),
+        ("adam", {"betas": (0.9, float("nan"))}),
+        ("adam", {"eps": 0}),
+        ("adamw", {"eps": float("inf")}),
+        ("rmsprop", {"alpha": 1.0}),
+        ("rmsprop", {"eps": -1e-8}),
+        ("adagrad", {"lr_decay": -1}),
+        ("adadelta", {"rho": 1.0}),
+        ("lbfgs", {"max_iter": 0}),
+        ("lbfgs", {"history_size": 1.5}),
+        ("lbfgs", {"line_search_fn": "strong_wolf"}),
+    ],
+)
 def test_settings_that_are_refused(name, options):
     with pytest.raises(ArgumentError) as error:
         optim.rules()[name]([leaf()], **options)
@@ -233,8 +268,12 @@ def test_settings_that_are_refused(name, options):
 
 @given(value=st.floats(), name=st.sampled_from(["lr", "momentum", "weight_decay", "dampening"]))
 def test_a_setting_is_taken_if_and_only_if_it_is_in_its_range(value, name):
-    allowed = {"lr": 0 < value < np.inf, "momentum": 0 <= value < 1,
-               "weight_decay": 0 <= value < np.inf, "dampening": 0 <= value <= 1}[name]
+    allowed = {
+        "lr": 0 < value < np.inf,
+        "momentum": 0 <= value < 1,
+        "weight_decay": 0 <= value < np.inf,
+        "dampening": 0 <= value <= 1,
+    }[name]
     if allowed:
         assert optim.SGD([leaf()], **{name: value}).param_groups[0][name] == value
     else:

@@ -19,8 +19,11 @@ def test_values_and_gradients():
     for penalty, value, gradient in (
         (optim.l2_penalty([w, b], 0.5), 3.5, 0.5 * w.detach().numpy()),
         (optim.l1_penalty([w, b], 0.5), 3.0, 0.5 * np.sign(w.detach().numpy())),
-        (optim.elastic_penalty([w, b], 0.5, 0.5), 6.5,
-         0.5 * np.sign(w.detach().numpy()) + 0.5 * w.detach().numpy()),
+        (
+            optim.elastic_penalty([w, b], 0.5, 0.5),
+            6.5,
+            0.5 * np.sign(w.detach().numpy()) + 0.5 * w.detach().numpy(),
+        ),
     ):
         w.grad = None
         assert penalty.item() == pytest.approx(value)
@@ -46,8 +49,12 @@ def test_weight_decay_is_the_gradient_of_the_penalty():
 
 
 def test_who_is_concerned():
-    pairs = [("fc.weight", leaf([[1.0]])), ("fc.bias", leaf([1.0])),
-             ("rnn.bias_ih", leaf([[1.0]])), ("norm.weight", leaf([1.0]))]
+    pairs = [
+        ("fc.weight", leaf([[1.0]])),
+        ("fc.bias", leaf([1.0])),
+        ("rnn.bias_ih", leaf([[1.0]])),
+        ("norm.weight", leaf([1.0])),
+    ]
     assert [optim.is_weight(*pair) for pair in pairs] == [True, False, False, False]
     decayed, rest = optim.weight_decay_groups(pairs, 0.1)
     assert (len(decayed["params"]), decayed["weight_decay"]) == (1, 0.1)
@@ -68,8 +75,12 @@ def test_strengths_that_are_refused(wrong):
         optim.max_norm_(leaf([[1.0]]), wrong)
 
 
-@given(st.integers(0, 10**6), st.sampled_from([np.float32, np.float64]),
-       st.sampled_from([1e-3, 1.0, 3.0, 4.0]), st.sampled_from([1e-30, 0.1, 1.0, 1e10, 1e37]))
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([np.float32, np.float64]),
+    st.sampled_from([1e-3, 1.0, 3.0, 4.0]),
+    st.sampled_from([1e-30, 0.1, 1.0, 1e10, 1e37]),
+)
 def test_no_row_exceeds_the_limit(seed, dtype, limit, size):
     rng = np.random.default_rng(seed)
     w = Tensor((rng.normal(size=(4, 3, 2)) * size).astype(dtype), requires_grad=True)

@@ -17,8 +17,9 @@ NAMES = ["constant", "step", "exponential", "inverse-time", "cosine", "one-cycle
 
 
 def sgd(lr=0.1, groups=1):
-    return optim.SGD([{"params": [Tensor([1.0], requires_grad=True)], "lr": lr * 2**i}
-                      for i in range(groups)])
+    return optim.SGD(
+        [{"params": [Tensor([1.0], requires_grad=True)], "lr": lr * 2**i} for i in range(groups)]
+    )
 
 
 def test_the_names_of_the_command_line():
@@ -88,17 +89,25 @@ def test_what_is_refused():
         schedule.from_name("cosine", lr=0.1, total_steps=10, warmup=20)
     with pytest.raises(ArgumentError, match="length of the run"):
         schedule.from_name("cosine", lr=0.1)
-    for make in (lambda: optim.StepLR(0.1, 0), lambda: optim.StepLR(0.1, 1.5),
-                 lambda: optim.StepLR(0.1, 5, gamma=0), lambda: optim.StepLR(float("nan"), 5),
-                 lambda: optim.ExponentialLR(0.1), lambda: optim.ExponentialLR(0.1, 0.5, rate=1),
-                 lambda: optim.InverseTimeLR(0.1, -1), lambda: optim.CosineAnnealingLR(0.1, 0),
-                 lambda: optim.CosineAnnealingLR(0.1, 5, eta_min=-1),
-                 lambda: optim.OneCycleLR(0.1, 0.0, 10), lambda: optim.OneCycleLR(0.1, 1.0, 1),
-                 lambda: optim.OneCycleLR(0.1, 1.0, 10, anneal_strategy="cosine"),
-                 lambda: optim.LinearWarmup(0.1, -1), lambda: optim.LambdaLR(0.1, 3),
-                 lambda: optim.LinearWarmup(0.1, 3, after=optim.ReduceLROnPlateau(0.1)),
-                 lambda: optim.ReduceLROnPlateau(0.1, mode="least"),
-                 lambda: optim.StepLR(0.1, 5)(-1)):
+    for make in (
+        lambda: optim.StepLR(0.1, 0),
+        lambda: optim.StepLR(0.1, 1.5),
+        lambda: optim.StepLR(0.1, 5, gamma=0),
+        lambda: optim.StepLR(float("nan"), 5),
+        lambda: optim.ExponentialLR(0.1),
+        lambda: optim.ExponentialLR(0.1, 0.5, rate=1),
+        lambda: optim.InverseTimeLR(0.1, -1),
+        lambda: optim.CosineAnnealingLR(0.1, 0),
+        lambda: optim.CosineAnnealingLR(0.1, 5, eta_min=-1),
+        lambda: optim.OneCycleLR(0.1, 0.0, 10),
+        lambda: optim.OneCycleLR(0.1, 1.0, 1),
+        lambda: optim.OneCycleLR(0.1, 1.0, 10, anneal_strategy="cosine"),
+        lambda: optim.LinearWarmup(0.1, -1),
+        lambda: optim.LambdaLR(0.1, 3),
+        lambda: optim.LinearWarmup(0.1, 3, after=optim.ReduceLROnPlateau(0.1)),
+        lambda: optim.ReduceLROnPlateau(0.1, mode="least"),
+        lambda: optim.StepLR(0.1, 5)(-1),
+    ):
         with pytest.raises(ArgumentError):
             make()
 
@@ -114,8 +123,12 @@ def test_a_function_that_answers_nan_is_named_with_its_step():
 
 def test_states_that_are_refused():
     driver = optim.StepLR(sgd(), 5)
-    for wrong in ([], {}, optim.ExponentialLR(0.1, 0.5).state_dict(),
-                  {**driver.state_dict(), "base_lrs": [0.1, 0.2]}):
+    for wrong in (
+        [],
+        {},
+        optim.ExponentialLR(0.1, 0.5).state_dict(),
+        {**driver.state_dict(), "base_lrs": [0.1, 0.2]},
+    ):
         with pytest.raises(CheckpointError):
             driver.load_state_dict(wrong)
 
@@ -129,8 +142,9 @@ def test_a_plateau_cuts_the_rate_and_resumes():
         driver.step(metric)
         rates.append(rule.param_groups[0]["lr"])
         if place == 5:
-            again = optim.ReduceLROnPlateau(sgd(1.0), factor=0.5, patience=2, cooldown=1,
-                                            min_lr=0.2)
+            again = optim.ReduceLROnPlateau(
+                sgd(1.0), factor=0.5, patience=2, cooldown=1, min_lr=0.2
+            )
             again.load_state_dict(json.loads(json.dumps(driver.state_dict())))
             assert again.state_dict() == driver.state_dict()
     assert rates[:5] == [1.0, 1.0, 1.0, 1.0, 0.5]

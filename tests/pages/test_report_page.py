@@ -9,7 +9,8 @@ from backlight.train.report import write_report
 from tests.train.synthetic_run import HOSTILE, make_examination, make_run
 
 playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+    "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
+)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 DIGITS = [str(k) for k in range(10)]
@@ -45,8 +46,11 @@ def visit(browser, reports):
 
     def open_page(name="digits", *, width=1280, scheme="light", scripts=True):
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme,
-            java_script_enabled=scripts, reduced_motion="reduce")
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
@@ -56,7 +60,8 @@ def visit(browser, reports):
         page.on("request", lambda request: requests.append(request.url))
         page.add_init_script(
             "window.refused = []; addEventListener('securitypolicyviolation',"
-            " event => window.refused.push(event.violatedDirective + event.blockedURI));")
+            " event => window.refused.push(event.violatedDirective + event.blockedURI));"
+        )
         page.goto(reports[name].as_uri())
         return page
 
@@ -207,8 +212,7 @@ def test_tables_open_and_are_copied(visit):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#loss summary").click()
     page.locator("#loss [data-copy]").click()
-    page.wait_for_function(
-        "document.querySelector('#loss [data-copy]').textContent === 'Copied'")
+    page.wait_for_function("document.querySelector('#loss [data-copy]').textContent === 'Copied'")
     copied = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert copied[0].startswith("epoch,training loss,validation loss,")
     assert len(copied) == 9

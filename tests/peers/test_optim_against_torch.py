@@ -16,8 +16,10 @@ CASES = [
     ("SGD", {"lr": 0.05, "momentum": 0.9, "dampening": 0.3}),
     ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
     ("Adagrad", {}),
-    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1,
-                 "initial_accumulator_value": 0.5}),
+    (
+        "Adagrad",
+        {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5},
+    ),
     ("RMSprop", {}),
     ("RMSprop", {"lr": 0.02, "alpha": 0.9, "weight_decay": 0.1, "momentum": 0.8}),
     ("RMSprop", {"lr": 0.02, "alpha": 0.9, "momentum": 0.8, "centered": True, "eps": 1e-6}),
@@ -39,9 +41,14 @@ def gradients(dtype):
     """Of sizes from 1e-4 to 10, and some exactly 0."""
     rng = np.random.default_rng(9)
     for _ in range(STEPS):
-        yield [np.asarray(rng.normal(size=shape) * 10.0 ** rng.integers(-4, 2, size=shape)
-                          * (rng.uniform(size=shape) > 0.1)).astype(dtype)
-               for shape in ((4, 3), (3,), ())]
+        yield [
+            np.asarray(
+                rng.normal(size=shape)
+                * 10.0 ** rng.integers(-4, 2, size=shape)
+                * (rng.uniform(size=shape) > 0.1)
+            ).astype(dtype)
+            for shape in ((4, 3), (3,), ())
+        ]
 
 
 def ours(name, options, dtype):
@@ -80,21 +87,29 @@ def test_twenty_steps(name, options):
 def test_defaults_are_the_same(name):
     mine = getattr(optim, name)([Tensor([1.0], requires_grad=True)]).defaults
     other = getattr(torch.optim, name)([torch.tensor([1.0], requires_grad=True)]).defaults
-    assert {key: other[key] for key in mine if key != "bias_correction"} == \
-        {key: value for key, value in mine.items() if key != "bias_correction"}
+    assert {key: other[key] for key in mine if key != "bias_correction"} == {
+        key: value for key, value in mine.items() if key != "bias_correction"
+    }
 
 
 def valley(x):
     return ((1 - x[:-1]) ** 2).sum() + 10 * ((x[1:] - x[:-1] ** 2) ** 2).sum()
 
 
-@pytest.mark.parametrize("options", [
-    {"lr": 0.05, "max_iter": 4}, {"lr": 0.05, "max_iter": 4, "history_size": 3},
-    {"max_iter": 5, "line_search_fn": "strong_wolfe"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lr": 0.05, "max_iter": 4},
+        {"lr": 0.05, "max_iter": 4, "history_size": 3},
+        {"max_iter": 5, "line_search_fn": "strong_wolfe"},
+    ],
+)
 def test_lbfgs(options):
     found = []
-    for library, make in ((torch.optim, lambda v: torch.tensor(v, requires_grad=True)),
-                          (optim, lambda v: Tensor(v, requires_grad=True))):
+    for library, make in (
+        (torch.optim, lambda v: torch.tensor(v, requires_grad=True)),
+        (optim, lambda v: Tensor(v, requires_grad=True)),
+    ):
         x = make(np.array([-1.2, 1.0, 0.5, 2.0]))
         rule = library.LBFGS([x], **options)
 
@@ -112,15 +127,27 @@ def test_lbfgs(options):
         np.testing.assert_allclose(my_losses, losses, rtol=1e-8)
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("StepLR", {"step_size": 5, "gamma": 0.5}), ("ExponentialLR", {"gamma": 0.9}),
-    ("CosineAnnealingLR", {"T_max": 30, "eta_min": 0.01}),
-    ("ConstantLR", {"factor": 0.5, "total_iters": 4}),
-    ("LambdaLR", {"lr_lambda": lambda step: 1 / (1 + step)}),
-    ("OneCycleLR", {"max_lr": 0.3, "total_steps": 31}),
-    ("OneCycleLR", {"max_lr": 0.3, "total_steps": 31, "pct_start": 0.1, "div_factor": 5,
-                    "anneal_strategy": "linear"}),
-])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("StepLR", {"step_size": 5, "gamma": 0.5}),
+        ("ExponentialLR", {"gamma": 0.9}),
+        ("CosineAnnealingLR", {"T_max": 30, "eta_min": 0.01}),
+        ("ConstantLR", {"factor": 0.5, "total_iters": 4}),
+        ("LambdaLR", {"lr_lambda": lambda step: 1 / (1 + step)}),
+        ("OneCycleLR", {"max_lr": 0.3, "total_steps": 31}),
+        (
+            "OneCycleLR",
+            {
+                "max_lr": 0.3,
+                "total_steps": 31,
+                "pct_start": 0.1,
+                "div_factor": 5,
+                "anneal_strategy": "linear",
+            },
+        ),
+    ],
+)
 def test_schedules(name, options):
     x = torch.tensor([1.0], requires_grad=True)
     rule = torch.optim.SGD([x], lr=0.2)
@@ -134,9 +161,15 @@ def test_schedules(name, options):
             driver.step()
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"mode": "max", "patience": 1, "factor": 0.5}, {"patience": 2, "cooldown": 3},
-    {"threshold_mode": "abs", "threshold": 0.3, "patience": 1, "min_lr": 1e-3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"mode": "max", "patience": 1, "factor": 0.5},
+        {"patience": 2, "cooldown": 3},
+        {"threshold_mode": "abs", "threshold": 0.3, "patience": 1, "min_lr": 1e-3},
+    ],
+)
 def test_plateau(options):
     rule = torch.optim.SGD([torch.tensor([1.0], requires_grad=True)], lr=0.2)
     driver = torch.optim.lr_scheduler.ReduceLROnPlateau(rule, eps=0.0, **options)
@@ -154,5 +187,6 @@ def test_clipping():
         mine.grad, other.grad = Tensor(values * 5), torch.tensor(values * 5)
         norm = optim.clip_grad_norm_(mine, 1.0, order)
         assert norm == pytest.approx(
-            float(torch.nn.utils.clip_grad_norm_(other, 1.0, order)), rel=1e-9)
+            float(torch.nn.utils.clip_grad_norm_(other, 1.0, order)), rel=1e-9
+        )
         np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-5)

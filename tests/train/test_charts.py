@@ -17,10 +17,10 @@ from backlight.train.page.charts import (
     Reference,
     Series,
     draw,
-    marker,
     thin,
 )
 from backlight.train.page.curves import smoothed
+from backlight.train.page.markers import marker
 from backlight.train.page.markup import Markup, element, escape, visible
 from backlight.train.page.number import percent, short
 from backlight.train.page.scale import Axis, bounds, linear, logarithmic, round_step
@@ -36,8 +36,12 @@ def parsed(markup):
 
 def simple(**options):
     settings = {
-        "key": "loss", "title": "Loss", "sentence": "It fell.", "y_title": "loss",
-        "series": [Series("train", [0.0, 1.0, 2.0], [2.0, 1.0, 0.5])]}
+        "key": "loss",
+        "title": "Loss",
+        "sentence": "It fell.",
+        "y_title": "loss",
+        "series": [Series("train", [0.0, 1.0, 2.0], [2.0, 1.0, 0.5])],
+    }
     return Chart(**{**settings, **options})
 
 
@@ -51,10 +55,18 @@ def test_text_comes_back_as_it_was_or_visibly_escaped(text):
     assert len(node) == 0
 
 
-@pytest.mark.parametrize(("text", "shown"), [
-    ("\x1b[2J", "\\x1b[2J"), ("a\rb\nc", "a\\rb\\nc"), ("\u202eabc", "\\u202eabc"),
-    ("\x00", "\\x00"), ("한글 🙂", "한글 🙂"), ("\udc80", "\\udc80"), ("👩‍💻", "👩‍💻"),
-])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\rb\nc", "a\\rb\\nc"),
+        ("\u202eabc", "\\u202eabc"),
+        ("\x00", "\\x00"),
+        ("한글 🙂", "한글 🙂"),
+        ("\udc80", "\\udc80"),
+        ("👩‍💻", "👩‍💻"),
+    ],
+)
 def test_control_and_direction_characters_are_shown_not_obeyed(text, shown):
     assert visible(text) == shown
 
@@ -92,9 +104,19 @@ def test_logarithmic_ticks_are_decades():
 
 def test_ticks_say_what_they_are():
     assert [text for _, text in Axis(0, 0.002, 0, 1).ticks(4)] == [
-        "0.0000", "0.0005", "0.0010", "0.0015", "0.0020"]
+        "0.0000",
+        "0.0005",
+        "0.0010",
+        "0.0015",
+        "0.0020",
+    ]
     assert [text for _, text in Axis(0.8, 1, 0, 1).ticks(4, as_percent=True)] == [
-        "80%", "85%", "90%", "95%", "100%"]
+        "80%",
+        "85%",
+        "90%",
+        "95%",
+        "100%",
+    ]
 
 
 def test_axis_of_equal_or_no_values():
@@ -114,8 +136,10 @@ def test_short_numbers_are_short_and_never_programmers_notation(value):
     assert "e" not in text
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (0.99999, ">99.9%"), (1.0, "100%"), (0.0, "0%"), (1e-9, "<0.1%"), (math.nan, "–")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.99999, ">99.9%"), (1.0, "100%"), (0.0, "0%"), (1e-9, "<0.1%"), (math.nan, "–")],
+)
 def test_percentages_never_round_to_certainty(value, text):
     assert percent(value) == text
 
@@ -124,11 +148,27 @@ def test_percentages_never_round_to_certainty(value, text):
 
 
 def test_a_chart_is_well_formed_and_says_everything():
-    figure = parsed(draw(simple(references=[Reference(2.3, "guessing")],
-                                moments=[Moment(1, "best")], scale="both", note="Why.")))
+    figure = parsed(
+        draw(
+            simple(
+                references=[Reference(2.3, "guessing")],
+                moments=[Moment(1, "best")],
+                scale="both",
+                note="Why.",
+            )
+        )
+    )
     words = " ".join(figure.itertext())
-    for said in ("Loss", "loss (log scale)", "epoch", "guessing", "best", "train", "Why.",
-                 "Table of these numbers"):
+    for said in (
+        "Loss",
+        "loss (log scale)",
+        "epoch",
+        "guessing",
+        "best",
+        "train",
+        "Why.",
+        "Table of these numbers",
+    ):
         assert said in words
     plots = figure.findall("svg")
     assert [plot.get("data-kind") for plot in plots] == ["linear", "log"]
@@ -137,8 +177,12 @@ def test_a_chart_is_well_formed_and_says_everything():
 
 
 def test_lines_stay_on_the_paper_whatever_the_numbers():
-    wild = Series("wild", [0.0, 1.0, 2.0, 3.0], [1e-30, 5.0, None, 1e9],
-                  band=([0.0, 4.0, None, 1.0], [1e12, 6.0, None, 1e12]))
+    wild = Series(
+        "wild",
+        [0.0, 1.0, 2.0, 3.0],
+        [1e-30, 5.0, None, 1e9],
+        band=([0.0, 4.0, None, 1.0], [1e12, 6.0, None, 1e12]),
+    )
     for scale in ("linear", "log"):
         drawn = draw(simple(series=[wild], scale=scale))
         for path in re.findall(r'class="(?:line|spread)" d="(M\d[^"]*)"', drawn):
@@ -151,8 +195,14 @@ def test_lines_stay_on_the_paper_whatever_the_numbers():
 @pytest.mark.parametrize(("line", "side"), [(1.05, 1), (0.95, -1)])
 def test_a_label_keeps_out_of_the_way_of_lines(line, side):
     times = [float(k) for k in range(40)]
-    drawn = parsed(draw(simple(series=[Series("a", times, [0.0, 2.0] + [line] * 38)],
-                               references=[Reference(1.0, "guessing")])))
+    drawn = parsed(
+        draw(
+            simple(
+                series=[Series("a", times, [0.0, 2.0] + [line] * 38)],
+                references=[Reference(1.0, "guessing")],
+            )
+        )
+    )
     level = next(one for one in drawn.iter("line") if one.get("class") == "level")
     label = next(one for one in drawn.iter("text") if one.get("class") == "label")
     assert (float(label.get("y")) - float(level.get("y1"))) * side > 0
@@ -175,8 +225,11 @@ def test_no_numbers_at_all_still_make_a_chart():
 
 def test_series_differ_without_colour():
     names = [f"layer {k}" for k in range(20)]
-    many = draw(simple(series=[Series(name, [0.0, 1.0], [1.0, 2.0], look=k)
-                               for k, name in enumerate(names)]))
+    many = draw(
+        simple(
+            series=[Series(name, [0.0, 1.0], [1.0, 2.0], look=k) for k, name in enumerate(names)]
+        )
+    )
     looks = set()
     for key in re.findall(r'<svg class="key[^"]*".*?</svg>', many):
         dash = re.search(r'stroke-dasharray="([^"]*)"', key)

@@ -28,8 +28,9 @@ def forge(path, **entries):
     """Rewrite the manifest with other entries; None takes one out."""
     manifest = json.loads((path / "manifest.json").read_text())
     manifest.update(entries)
-    manifest = {name: value for name, value in manifest.items() if value is not None
-                or name == "score"}
+    manifest = {
+        name: value for name, value in manifest.items() if value is not None or name == "score"
+    }
     (path / "manifest.json").write_bytes(checkpoint.seal(manifest))
 
 
@@ -70,14 +71,21 @@ def test_the_newest_two_and_the_best_are_kept(tmp_path):
 def test_steps_are_ordered_as_numbers(tmp_path):
     for step in (999_999, 1_000_000, 12):
         store(tmp_path, step, keep=9)
-    assert [path.name for path in found(tmp_path)] == \
-        ["step-000012", "step-999999", "step-1000000"]
+    assert [path.name for path in found(tmp_path)] == ["step-000012", "step-999999", "step-1000000"]
 
 
 def test_nothing_else_is_taken_for_a_checkpoint(tmp_path):
     store(tmp_path, 5)
-    for name in ("step-1", "step-٠٠٠٠٠٩", "step-000009x", "step-000009.", ".step-000009",
-                 "step-000009.1.tmp", "Step-000009", ".step-000009.1.old"):
+    for name in (
+        "step-1",
+        "step-٠٠٠٠٠٩",
+        "step-000009x",
+        "step-000009.",
+        ".step-000009",
+        "step-000009.1.tmp",
+        "Step-000009",
+        ".step-000009.1.old",
+    ):
         shutil.copytree(tmp_path / "step-000005", tmp_path / name)
     (tmp_path / "step-000010").write_bytes(b"a file")
     (tmp_path / "step-000011").symlink_to(tmp_path / "step-000005")
@@ -125,6 +133,7 @@ def test_keeping_never_counts_damaged_ones_and_never_removes_them(tmp_path):
 
 
 # ── damage (F10, F11) ──────────────────────────────────────────────────────────────────────────
+
 
 def damaged_is_passed_over(folder, path):
     with pytest.raises(CheckpointError) as caught:
@@ -212,13 +221,18 @@ def test_temporaries_of_the_dead_are_ignored_and_go_when_a_save_succeeds(tmp_pat
 
 # ── foreign and hostile (K01–K12) ──────────────────────────────────────────────────────────────
 
+
 def test_what_is_no_checkpoint_is_told_in_words(tmp_path):
     (tmp_path / "file").write_bytes(b"hello")
     (tmp_path / "empty").mkdir()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "manifest.json").write_text('{"name": "a web page"}')
-    for name, word in [("absent", "no such folder"), ("file", "a file"),
-                       ("empty", "manifest.json unreadable"), ("other", "format")]:
+    for name, word in [
+        ("absent", "no such folder"),
+        ("file", "a file"),
+        ("empty", "manifest.json unreadable"),
+        ("other", "format"),
+    ]:
         with pytest.raises(CheckpointError, match=word) as caught:
             load(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
@@ -227,13 +241,26 @@ def test_what_is_no_checkpoint_is_told_in_words(tmp_path):
         load(tmp_path / "model.pt")
 
 
-@pytest.mark.parametrize(("entries", "word"), [
-    ({"format": "1"}, "format"), ({"format": True}, "format"), ({"format": 0}, "format"),
-    ({"format": None}, "format"), ({"step": -1}, "step"), ({"step": 2.0}, "step"),
-    ({"step": 3}, "step 3"), ({"score": "high"}, "score"), ({"score": [1]}, "score"),
-    ({"files": []}, "files"), ({"files": {}}, "files"), ({"files": None}, "files"),
-    ({"made_by": 3}, "made_by"), ({"evil": 1}, "evil"), ({"files": "x" * 70_000}, "more than"),
-])
+@pytest.mark.parametrize(
+    ("entries", "word"),
+    [
+        ({"format": "1"}, "format"),
+        ({"format": True}, "format"),
+        ({"format": 0}, "format"),
+        ({"format": None}, "format"),
+        ({"step": -1}, "step"),
+        ({"step": 2.0}, "step"),
+        ({"step": 3}, "step 3"),
+        ({"score": "high"}, "score"),
+        ({"score": [1]}, "score"),
+        ({"files": []}, "files"),
+        ({"files": {}}, "files"),
+        ({"files": None}, "files"),
+        ({"made_by": 3}, "made_by"),
+        ({"evil": 1}, "evil"),
+        ({"files": "x" * 70_000}, "more than"),
+    ],
+)
 def test_a_manifest_of_other_entries_is_refused_by_field(tmp_path, entries, word):
     path = store(tmp_path, 2)
     forge(path, **entries)
@@ -253,13 +280,15 @@ def test_a_manifest_names_no_file_but_its_own(tmp_path, name):
         load(path)
 
 
-@pytest.mark.parametrize("entry", [3, {}, {"bytes": -1}, {"bytes": 1.5}, {"bytes": True},
-                                   {"sha256": 3}, {"more": 1}])
+@pytest.mark.parametrize(
+    "entry", [3, {}, {"bytes": -1}, {"bytes": 1.5}, {"bytes": True}, {"sha256": 3}, {"more": 1}]
+)
 def test_a_manifests_file_entries_are_checked(tmp_path, entry):
     path = store(tmp_path, 2)
     files = json.loads((path / "manifest.json").read_text())["files"]
-    files["state.json"] = {**files["state.json"], **entry} if isinstance(entry, dict) and entry \
-        else entry
+    files["state.json"] = (
+        {**files["state.json"], **entry} if isinstance(entry, dict) and entry else entry
+    )
     forge(path, files=files)
     with pytest.raises(CheckpointError, match="files"):
         load(path)
@@ -341,9 +370,20 @@ def _sparse(folder):
     return True
 
 
-@pytest.mark.parametrize("content", [
-    b'{"a": 1, "a": 2}', b"[NaN]", b'{"x": 1e999}', b"[" * 100_000, b'{"x": ' + b"1" * 5000 + b"}",
-    b"[]", b"3", b"\xff\xfe", b""])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"a": 1, "a": 2}',
+        b"[NaN]",
+        b'{"x": 1e999}',
+        b"[" * 100_000,
+        b'{"x": ' + b"1" * 5000 + b"}",
+        b"[]",
+        b"3",
+        b"\xff\xfe",
+        b"",
+    ],
+)
 def test_a_loose_state_is_refused_although_its_hash_agrees(tmp_path, content):
     path = store(tmp_path, 2)
     reseal(path, "state.json", content)
@@ -359,8 +399,12 @@ def test_hostile_tensors_are_refused_although_their_hash_agrees(tmp_path):
 
 
 def test_names_of_tensors_never_become_paths(tmp_path):
-    hostile = {"../../x": np.ones(1), "/tmp/y": np.ones(1), "a\0b": np.ones(1),
-               "__class__": np.ones(1)}
+    hostile = {
+        "../../x": np.ones(1),
+        "/tmp/y": np.ones(1),
+        "a\0b": np.ones(1),
+        "__class__": np.ones(1),
+    }
     path = save(tmp_path / "c", 1, hostile, {})
     assert set(load(path).arrays) == set(hostile)
     assert names(tmp_path) == ["c"]
@@ -368,6 +412,7 @@ def test_names_of_tensors_never_become_paths(tmp_path):
 
 
 # ── the folder itself ──────────────────────────────────────────────────────────────────────────
+
 
 def test_what_cannot_be_saved_leaves_no_trace(tmp_path):
     with pytest.raises(CheckpointError):

@@ -17,8 +17,14 @@ def series(chart, name):
 
 
 def test_each_chart_has_its_place_unit_and_sentence(drawn):
-    assert list(drawn) == ["loss", "accuracy", "learning-rate", "gradients", "updates",
-                           "lost-units"]
+    assert list(drawn) == [
+        "loss",
+        "accuracy",
+        "learning-rate",
+        "gradients",
+        "updates",
+        "lost-units",
+    ]
     for chart in drawn.values():
         assert chart.x_title == "epoch"
         assert chart.y_title
@@ -54,8 +60,10 @@ def test_biases_are_dashed_and_weights_are_not(drawn):
 
 def test_a_very_deep_model_keeps_a_legend_one_can_read():
     names = [f"{k}.{kind}" for k in range(60) for kind in ("weight", "bias")]
-    record = Record("deep", layers=[{"step": step, "gradient_norm": dict.fromkeys(names, 1.0)}
-                                    for step in (1, 2)])
+    record = Record(
+        "deep",
+        layers=[{"step": step, "gradient_norm": dict.fromkeys(names, 1.0)} for step in (1, 2)],
+    )
     chart = next(one for one in charts(record) if one.key == "gradients")
     assert len(chart.series) == MOST_LAYERS
     assert chart.series[0].name == "0.weight"
@@ -64,8 +72,9 @@ def test_a_very_deep_model_keeps_a_legend_one_can_read():
 
 
 def test_before_the_first_epoch_has_ended_steps_are_counted():
-    record = Record("young", steps=[{"step": k + 1, "loss": 2.0 / (k + 1), "lr": 0.1}
-                                    for k in range(5)])
+    record = Record(
+        "young", steps=[{"step": k + 1, "loss": 2.0 / (k + 1), "lr": 0.1} for k in range(5)]
+    )
     loss = charts(record)[0]
     assert loss.x_title == "step"
     assert loss.series[0].x == [1.0, 2.0, 3.0, 4.0, 5.0]

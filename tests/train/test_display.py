@@ -20,14 +20,31 @@ def run(tmp_path):
 
 
 PARTS = SimpleNamespace(
-    settings=Settings(model="mlp", epochs=2, batch_size=4, optimizer="sgd", lr=0.1,
-                      schedule="cosine"),
-    steps_per_epoch=5, data=SimpleNamespace(train=range(20)))
-START = {"event": "start", "step": 0, "data": "a\x1b[2Jb [bold]", "shape": [1, 8, 8],
-         "sizes": {"train": 20, "validation": 5, "test": 5}, "parameters": 1234,
-         "loss_before_learning": 2.3, "loss_at_chance": 2.3026}
-EPOCH = {"event": "epoch", "step": 5, "epoch": 1, "train_loss": 1.5, "train_accuracy": 0.5,
-         "validation_loss": 1.6, "validation_accuracy": 0.4}
+    settings=Settings(
+        model="mlp", epochs=2, batch_size=4, optimizer="sgd", lr=0.1, schedule="cosine"
+    ),
+    steps_per_epoch=5,
+    data=SimpleNamespace(train=range(20)),
+)
+START = {
+    "event": "start",
+    "step": 0,
+    "data": "a\x1b[2Jb [bold]",
+    "shape": [1, 8, 8],
+    "sizes": {"train": 20, "validation": 5, "test": 5},
+    "parameters": 1234,
+    "loss_before_learning": 2.3,
+    "loss_at_chance": 2.3026,
+}
+EPOCH = {
+    "event": "epoch",
+    "step": 5,
+    "epoch": 1,
+    "train_loss": 1.5,
+    "train_accuracy": 0.5,
+    "validation_loss": 1.6,
+    "validation_accuracy": 0.4,
+}
 
 
 def evaluation():
@@ -52,7 +69,8 @@ def test_lines(run, capsys):
     told = capsys.readouterr()
     assert not told.out
     assert told.err.splitlines()[3].startswith(
-        "epoch 1/2  train loss 1.5000 · 50.0%   validation loss 1.6000 · 40.0%   0.")
+        "epoch 1/2  train loss 1.5000 · 50.0%   validation loss 1.6000 · 40.0%   0."
+    )
     assert told.err.endswith(" images/s\n")
 
 
@@ -61,7 +79,8 @@ def test_the_end_tells_the_true_number_of_looks(run, capsys):
     record_look(run, 5, 0.75, "end of training")
     shown.close(Outcome(10, 2, 0.5, evaluation()))
     assert capsys.readouterr().out.startswith(
-        "test (first look, recorded): 75.0% ± 21.7%   1 of 4 wrong\n")
+        "test (first look, recorded): 75.0% ± 21.7%   1 of 4 wrong\n"
+    )
     with pytest.warns(SecondLookWarning):
         record_look(run, 7, 0.75, "end of training")
     shown.close(Outcome(10, 2, 0.5, evaluation()))

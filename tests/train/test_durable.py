@@ -105,8 +105,14 @@ def test_a_failed_replacement_keeps_the_old_file(tmp_path, monkeypatch, call):
 
 def test_a_line_is_added_after_the_last_whole_one(tmp_path):
     path = tmp_path / "log"
-    for before, after in [(b"", b""), (b"one\n", b"one\n"), (b"one\nhal", b"one\n"), (b"hal", b""),
-                          (b"one\n" + b"z" * (3 << 20), b"one\n"), (b"z" * (1 << 20), b"")]:
+    for before, after in [
+        (b"", b""),
+        (b"one\n", b"one\n"),
+        (b"one\nhal", b"one\n"),
+        (b"hal", b""),
+        (b"one\n" + b"z" * (3 << 20), b"one\n"),
+        (b"z" * (1 << 20), b""),
+    ]:
         path.write_bytes(before)
         durable.append(path, b"line\n")
         assert path.read_bytes() == after + b"line\n"
@@ -163,9 +169,14 @@ def test_reading_refuses_other_lengths_before_it_takes_memory(tmp_path):
 def test_sweeping_takes_only_our_own_temporaries_of_dead_processes(tmp_path):
     dead = 999_999_999  # above every limit of a process number
     names = {
-        f".metrics.jsonl.{dead}.tmp": False, f".step-000001.{os.getpid()}.tmp": False,
-        f".report.html.{os.getppid()}.tmp": True, "thesis.tmp": True, ".thesis.tmp": True,
-        f"step-000001.{dead}.tmp": True, ".x.99999999999999999999.tmp": True, "file": True,
+        f".metrics.jsonl.{dead}.tmp": False,
+        f".step-000001.{os.getpid()}.tmp": False,
+        f".report.html.{os.getppid()}.tmp": True,
+        "thesis.tmp": True,
+        ".thesis.tmp": True,
+        f"step-000001.{dead}.tmp": True,
+        ".x.99999999999999999999.tmp": True,
+        "file": True,
     }
     for name in names:
         (tmp_path / name).write_bytes(b"")
@@ -173,8 +184,9 @@ def test_sweeping_takes_only_our_own_temporaries_of_dead_processes(tmp_path):
     folder.mkdir()
     (folder / "tensors").write_bytes(b"")
     durable.sweep(tmp_path)
-    assert {one.name for one in tmp_path.iterdir()} == {name for name, stays in names.items()
-                                                        if stays}
+    assert {one.name for one in tmp_path.iterdir()} == {
+        name for name, stays in names.items() if stays
+    }
     durable.sweep(tmp_path / "absent")
 
 

@@ -39,8 +39,15 @@ def looked(run, scores, labels, *, inputs=None, weights=None, probabilistic=True
         inputs = np.zeros((len(labels), 1, 4, 4), np.uint8)
     weights = np.ones((3, 1, 2, 2), np.float32) if weights is None else weights
     names = [f"class {k}" for k in range(scores.shape[1])]
-    examine(run, Model(weights, *extra), Evaluation(0.5, scores, labels),
-            Examples(inputs, labels), names, "test", probabilistic)
+    examine(
+        run,
+        Model(weights, *extra),
+        Evaluation(0.5, scores, labels),
+        Examples(inputs, labels),
+        names,
+        "test",
+        probabilistic,
+    )
     found, problem = read_examined(run)
     assert problem == ""
     return found
@@ -96,15 +103,28 @@ def test_classes_of_a_linear_model_name_its_templates(run):
 
 
 def test_hidden_units_are_not_named_after_classes(run):
-    found = looked(run, np.eye(2), [0, 1], weights=np.ones((2, 16), np.float32),
-                   extra=[np.ones((2, 2), np.float32)])
+    found = looked(
+        run,
+        np.eye(2),
+        [0, 1],
+        weights=np.ones((2, 16), np.float32),
+        extra=[np.ones((2, 2), np.float32)],
+    )
     assert [one.label for one in found.weights] == [None, None]
     assert pixels(found.weights[0].image).shape == (4, 4, 3)
 
 
-@pytest.mark.parametrize(("shape", "pictures", "size"), [
-    ((100, 1, 3, 3), 64, (3, 3, 3)), ((8, 3, 5, 5), 8, (5, 5, 3)), ((8, 7, 5, 5), 8, (5, 5, 3)),
-    ((5, 9), 1, (5, 9, 3)), ((4000, 9), 1, None), ((50, 1, 30, 30), 40, (30, 30, 3))])
+@pytest.mark.parametrize(
+    ("shape", "pictures", "size"),
+    [
+        ((100, 1, 3, 3), 64, (3, 3, 3)),
+        ((8, 3, 5, 5), 8, (5, 5, 3)),
+        ((8, 7, 5, 5), 8, (5, 5, 3)),
+        ((5, 9), 1, (5, 9, 3)),
+        ((4000, 9), 1, None),
+        ((50, 1, 30, 30), 40, (30, 30, 3)),
+    ],
+)
 def test_first_layers_of_every_shape(run, shape, pictures, size):
     found = looked(run, np.eye(2), [0, 1], weights=np.random.default_rng(0).normal(size=shape))
     assert len(found.weights) == pictures

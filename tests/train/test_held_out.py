@@ -17,7 +17,8 @@ def test_the_second_look_warns_and_every_look_is_recorded(tmp_path):
         assert record_look(run, 40, 0.95, "evaluate") == 2
     assert looks(Run.open(run.path)) == [
         {"look": 1, "step": 30, "accuracy": 0.9, "why": "end of training"},
-        {"look": 2, "step": 40, "accuracy": 0.95, "why": "evaluate"}]
+        {"look": 2, "step": 40, "accuracy": 0.95, "why": "evaluate"},
+    ]
 
 
 def test_a_half_written_look_does_not_spoil_the_ledger(tmp_path):

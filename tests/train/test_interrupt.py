@@ -9,8 +9,9 @@ import pytest
 
 from backlight.train.interrupt import Interrupt
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
-           if hasattr(signal, name)]
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -84,9 +85,14 @@ with Interrupt():
         print("never either")
 """
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        preexec_fn=_signals_as_usual)
+        preexec_fn=_signals_as_usual,
+    )
     assert result.returncode == 128 + second
     assert result.stdout == "still here\n"
 

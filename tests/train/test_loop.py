@@ -6,10 +6,11 @@ import pytest
 from backlight.errors import CheckpointError, NonFiniteError
 from backlight.train import checkpoint
 from backlight.train.held_out import looks
-from backlight.train.loop import Trainer, load_parameters
+from backlight.train.loop import Trainer
 from backlight.train.pipeline import build
 from backlight.train.run import Run
 from backlight.train.settings import Settings
+from backlight.train.snapshot import load_parameters
 
 
 def trainer(folder, heard=None, **wishes):
@@ -72,7 +73,8 @@ def test_a_clipped_gradient_moves_no_further_than_asked(tmp_path):
     one = trainer(tmp_path / "r", clip=0.01, optimizer="gradient-descent", lr=1.0)
     module, seen = one.parts.model.module, []
     one.listen = lambda *_: seen.append(
-        np.concatenate([p._value.ravel().astype(np.float64) for p in module.parameters()]))
+        np.concatenate([p._value.ravel().astype(np.float64) for p in module.parameters()])
+    )
     one.fit()
     moved = [float(np.linalg.norm(b - a)) for a, b in itertools.pairwise(seen[:10])]
     assert 0.0099 < max(moved) < 0.0101
@@ -99,7 +101,8 @@ def test_an_interrupted_step_is_finished_and_saved(tmp_path):
 
     one = trainer(tmp_path / "r", epochs=50)
     one.listen = lambda name, record: (
-        os.kill(os.getpid(), signal.SIGINT) if name == "step" and record["step"] == 5 else None)
+        os.kill(os.getpid(), signal.SIGINT) if name == "step" and record["step"] == 5 else None
+    )
     outcome = one.fit()
     assert (outcome.stopped, outcome.exit_code, outcome.step) == ("interrupted", 130, 5)
     assert outcome.test is None
@@ -114,10 +117,12 @@ def test_resumed_equals_uninterrupted(tmp_path):
     whole, part = (trainer(tmp_path / name, epochs=6, ema=0.9) for name in ("whole", "part"))
     whole.fit()
     part.listen = lambda name, record: (
-        os.kill(os.getpid(), signal.SIGINT) if name == "step" and record["step"] == 9 else None)
+        os.kill(os.getpid(), signal.SIGINT) if name == "step" and record["step"] == 9 else None
+    )
     part.fit()
-    again = Trainer(build(Settings(**Run.open(tmp_path / "part").settings())),
-                    Run.open(tmp_path / "part"))
+    again = Trainer(
+        build(Settings(**Run.open(tmp_path / "part").settings())), Run.open(tmp_path / "part")
+    )
     again.resume()
     assert again.position.step == 9
     again.fit()
@@ -126,7 +131,8 @@ def test_resumed_equals_uninterrupted(tmp_path):
     for name, value in ours.items():
         assert np.array_equal(value, theirs[name]), name
     assert (tmp_path / "whole" / "metrics.jsonl").read_bytes() == (
-        tmp_path / "part" / "metrics.jsonl").read_bytes()
+        tmp_path / "part" / "metrics.jsonl"
+    ).read_bytes()
 
 
 def test_parameters_of_another_type_or_shape_are_refused(tmp_path):

@@ -5,9 +5,18 @@ from backlight.errors import UsageError
 from backlight.train import memory
 
 
-@pytest.mark.parametrize(("model", "hidden"), [
-    ("softmax", ()), ("svm", ()), ("mlp", ()), ("mlp", (300,)), ("mlp", (50, 70, 20)),
-    ("convnet", ()), ("convnet", (33, 12))])
+@pytest.mark.parametrize(
+    ("model", "hidden"),
+    [
+        ("softmax", ()),
+        ("svm", ()),
+        ("mlp", ()),
+        ("mlp", (300,)),
+        ("mlp", (50, 70, 20)),
+        ("convnet", ()),
+        ("convnet", (33, 12)),
+    ],
+)
 def test_parameters_are_counted_without_making_them(model, hidden):
     built = models.build(model, (3, 16, 16), 10, hidden).module
     exact = memory.COPIES * memory.FLOAT * sum(p.size for p in built.parameters())
@@ -36,8 +45,11 @@ def test_the_containers_limit_counts(monkeypatch, tmp_path):
 
     monkeypatch.setattr(memory, "_GROUPS", tmp_path)
     assert memory.available() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
-    for name, content in (("memory.max", "1000000\n"), ("memory.current", "400000\n"),
-                          ("memory.stat", "anon 5\ninactive_file 100000\n")):
+    for name, content in (
+        ("memory.max", "1000000\n"),
+        ("memory.current", "400000\n"),
+        ("memory.stat", "anon 5\ninactive_file 100000\n"),
+    ):
         (tmp_path / name).write_text(content)
     assert memory.available() == 700_000
     (tmp_path / "memory.max").write_text("max\n")

@@ -43,8 +43,9 @@ def test_it_evaluates_without_dropout_and_leaves_the_mode_as_it_was():
     inputs = np.ones((3, 2), np.float32)
     for training in (True, False):
         module.train(training)
-        first, again = (evaluate(module, nn.CrossEntropyLoss(), [(inputs, np.zeros(3, int))])
-                        for _ in range(2))
+        first, again = (
+            evaluate(module, nn.CrossEntropyLoss(), [(inputs, np.zeros(3, int))]) for _ in range(2)
+        )
         assert np.array_equal(first.scores, again.scores)
         assert module.training is training
     assert all(p.grad is None for p in module.parameters())

@@ -56,15 +56,21 @@ def test_biases_are_not_decayed():
     assert all(p.ndim == 1 for p in plain["params"])
 
 
-@pytest.mark.parametrize(("wishes", "error", "words"), [
-    ({"batch_size": 10**6}, UsageError, "training split"),
-    ({"momentum": 0.9, "optimizer": "adam"}, UsageError, "optimizer adam"),
-    ({"optimizer": "gradient-descent", "weight_decay": 0.1}, UsageError, "decays"),
-    ({"model": "svm", "hidden": (5,)}, UsageError, "5 for model svm"),
-    ({"model": "softmax", "dropout": 0.5}, UsageError, "0.5 for model softmax"),
-    ({"image_size": 16}, UsageError, "blobs"), ({"augment": True}, ArgumentError, "images"),
-    ({"model": "convnet"}, ArgumentError, "mlp"), ({"warmup": 10**6}, ArgumentError, "warm-up"),
-    ({"validation": 10**6}, ArgumentError, "validation")])
+@pytest.mark.parametrize(
+    ("wishes", "error", "words"),
+    [
+        ({"batch_size": 10**6}, UsageError, "training split"),
+        ({"momentum": 0.9, "optimizer": "adam"}, UsageError, "optimizer adam"),
+        ({"optimizer": "gradient-descent", "weight_decay": 0.1}, UsageError, "decays"),
+        ({"model": "svm", "hidden": (5,)}, UsageError, "5 for model svm"),
+        ({"model": "softmax", "dropout": 0.5}, UsageError, "0.5 for model softmax"),
+        ({"image_size": 16}, UsageError, "blobs"),
+        ({"augment": True}, ArgumentError, "images"),
+        ({"model": "convnet"}, ArgumentError, "mlp"),
+        ({"warmup": 10**6}, ArgumentError, "warm-up"),
+        ({"validation": 10**6}, ArgumentError, "validation"),
+    ],
+)
 def test_what_does_not_fit_is_refused(wishes, error, words):
     with pytest.raises(error, match=words):
         pipeline.build(some(**wishes))

@@ -67,10 +67,25 @@ def digits(tmp_path_factory):
 
 def test_the_page_says_what_the_run_did(digits):
     text = page_of(digits).text
-    for said in ("convnet", "digits", "22,602", "98.2%", "± 0.8", "first look, recorded", "98.5%",
-                 "guessing: ln 10 = 2.3026", "rule of thumb: about 10⁻³", "kept: epoch 7",
-                 "Gradient norms", "Confusion matrix", "First-layer weights", "Dead units",
-                 "checkpoint_every", "numpy", "1,257 train"):
+    for said in (
+        "convnet",
+        "digits",
+        "22,602",
+        "98.2%",
+        "± 0.8",
+        "first look, recorded",
+        "98.5%",
+        "guessing: ln 10 = 2.3026",
+        "rule of thumb: about 10⁻³",
+        "kept: epoch 7",
+        "Gradient norms",
+        "Confusion matrix",
+        "First-layer weights",
+        "Dead units",
+        "checkpoint_every",
+        "numpy",
+        "1,257 train",
+    ):
         assert said in text, said
 
 
@@ -99,7 +114,8 @@ def test_the_policy_names_exactly_the_style_and_script_of_the_page(digits):
     for kind in ("script", "style"):
         assert page.tags.count(kind) == 1
         digest = base64.b64encode(
-            hashlib.sha256("".join(page.raw[kind]).encode()).digest()).decode()
+            hashlib.sha256("".join(page.raw[kind]).encode()).digest()
+        ).decode()
         assert f"{kind}-src 'sha256-{digest}'" in policy
 
 
@@ -145,12 +161,30 @@ def test_metrics_with_markup_in_every_place(tmp_path):
     run = make_run(tmp_path / "run", epochs=2)
     bad = "<img src=x onerror=alert(1)>"
     run.log("metrics", {"event": "step", "step": bad, "epoch": bad, "loss": bad, "lr": bad})
-    run.log("metrics", {"event": "layers", "step": 1, "epoch": 1, "gradient_norm": {bad: 1.0},
-                        "update_ratio": {bad: [1]}})
+    run.log(
+        "metrics",
+        {
+            "event": "layers",
+            "step": 1,
+            "epoch": 1,
+            "gradient_norm": {bad: 1.0},
+            "update_ratio": {bad: [1]},
+        },
+    )
     run.log("metrics", {"event": "layers", "step": 2, "gradient_norm": 3, "update_ratio": None})
-    run.log("metrics", {"event": "activations", "step": 1, "epoch": 1, "layers": {
-        bad: {"counts": [1, 2], "low": 0, "high": 1, "units": bad, "dead": bad}, "x": bad,
-        "y": {"counts": [bad], "low": 0, "high": 1}}})
+    run.log(
+        "metrics",
+        {
+            "event": "activations",
+            "step": 1,
+            "epoch": 1,
+            "layers": {
+                bad: {"counts": [1, 2], "low": 0, "high": 1, "units": bad, "dead": bad},
+                "x": bad,
+                "y": {"counts": [bad], "low": 0, "high": 1},
+            },
+        },
+    )
     run.log("metrics", {"event": "activations", "layers": [1]})
     run.log("metrics", {"event": "epoch", "epoch": bad, "train_loss": bad})
     run.log("metrics", {"event": ["x"], "step": 3})
@@ -161,16 +195,28 @@ def test_metrics_with_markup_in_every_place(tmp_path):
     assert bad in page.text
 
 
-@pytest.mark.parametrize("lines", [
-    [], [{"event": "start"}], [{"event": "step", "step": 1, "loss": 2.0}],
-    [{"event": "start", "classes": "abc", "sizes": [], "shape": 3, "parameters": "many"}],
-    [{"event": "end"}], [{"event": "epoch", "step": 0, "epoch": 0}],
-    [{"event": "start", "classes": [], "loss_at_chance": 0}],
-    [{"event": "step", "step": 1, "loss": 0.0, "lr": 0.0}] * 3,
-    [{"event": "epoch", "step": 5, "epoch": 1, "train_loss": -1.0, "validation_loss": -3}] * 4,
-    [{"event": "activations", "step": 1, "epoch": 1, "layers": {
-        "a": {"counts": [0] * 30, "low": 1.0, "high": 1.0, "saturated": 0.5}}}],
-])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [{"event": "start"}],
+        [{"event": "step", "step": 1, "loss": 2.0}],
+        [{"event": "start", "classes": "abc", "sizes": [], "shape": 3, "parameters": "many"}],
+        [{"event": "end"}],
+        [{"event": "epoch", "step": 0, "epoch": 0}],
+        [{"event": "start", "classes": [], "loss_at_chance": 0}],
+        [{"event": "step", "step": 1, "loss": 0.0, "lr": 0.0}] * 3,
+        [{"event": "epoch", "step": 5, "epoch": 1, "train_loss": -1.0, "validation_loss": -3}] * 4,
+        [
+            {
+                "event": "activations",
+                "step": 1,
+                "epoch": 1,
+                "layers": {"a": {"counts": [0] * 30, "low": 1.0, "high": 1.0, "saturated": 0.5}},
+            }
+        ],
+    ],
+)
 def test_any_stage_of_a_run_has_a_page(tmp_path, lines):
     run = Run.create(tmp_path / "run", Settings())
     for line in lines:
@@ -236,18 +282,30 @@ def test_features_instead_of_images(tmp_path):
     assert "The data are not images" in text
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda found: "{", lambda found: "[]", lambda found: json.dumps({**found, "format": 9}),
-    lambda found: json.dumps({**found, "confusion": [[1]]}),
-    lambda found: json.dumps({**found, "classes": None}),
-    lambda found: json.dumps({**found, "right": [{"index": 0}]}),
-    lambda found: json.dumps({**found, "weights": [
-        {"image": "javascript:alert(1)", "norm": 1, "label": None}]}),
-    lambda found: json.dumps({**found, "weights": [
-        {"image": "data:image/png;base64,AA\" onerror=x", "norm": 1, "label": None}]}),
-    lambda found: json.dumps({**found, "confusion": [[-1] * 10] * 10}),
-    lambda found: "[" * 5000,
-])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda found: "{",
+        lambda found: "[]",
+        lambda found: json.dumps({**found, "format": 9}),
+        lambda found: json.dumps({**found, "confusion": [[1]]}),
+        lambda found: json.dumps({**found, "classes": None}),
+        lambda found: json.dumps({**found, "right": [{"index": 0}]}),
+        lambda found: json.dumps(
+            {**found, "weights": [{"image": "javascript:alert(1)", "norm": 1, "label": None}]}
+        ),
+        lambda found: json.dumps(
+            {
+                **found,
+                "weights": [
+                    {"image": 'data:image/png;base64,AA" onerror=x', "norm": 1, "label": None}
+                ],
+            }
+        ),
+        lambda found: json.dumps({**found, "confusion": [[-1] * 10] * 10}),
+        lambda found: "[" * 5000,
+    ],
+)
 def test_a_damaged_examination_leaves_a_sentence(tmp_path, spoil):
     run = make_run(tmp_path / "run", epochs=1)
     make_examination(run, [str(k) for k in range(10)], examples=30)
@@ -286,13 +344,23 @@ def test_an_older_page_is_replaced_whole(tmp_path):
 
 
 def invented(losses=(), *, train=(), validation=(), start=None, **parts):
-    record = Record("run", start=start or {"classes": ["a", "b"], "loss_at_chance": 0.693,
-                                           "loss_before_learning": 0.7})
+    record = Record(
+        "run",
+        start=start
+        or {"classes": ["a", "b"], "loss_at_chance": 0.693, "loss_before_learning": 0.7},
+    )
     for k, loss in enumerate(losses):
-        record.epochs.append({
-            "step": 10 * (k + 1), "epoch": k + 1, "train_loss": loss, "validation_loss": loss,
-            "train_accuracy": (train or [0.8] * 99)[k],
-            "validation_accuracy": (validation or [0.8] * 99)[k], "lr": 0.1})
+        record.epochs.append(
+            {
+                "step": 10 * (k + 1),
+                "epoch": k + 1,
+                "train_loss": loss,
+                "validation_loss": loss,
+                "train_accuracy": (train or [0.8] * 99)[k],
+                "validation_accuracy": (validation or [0.8] * 99)[k],
+                "lr": 0.1,
+            }
+        )
     for name, value in parts.items():
         setattr(record, name, value)
     return record
@@ -309,14 +377,17 @@ def test_a_healthy_run_has_nothing_to_look_at(tmp_path):
     assert found["Updates of a healthy size"] == "good"
 
 
-@pytest.mark.parametrize(("losses", "title"), [
-    ([0.7, 0.9, 1.4], "The training loss rose"),
-    ([0.69, 0.689, 0.688], "The training loss hardly moved"),
-    ([0.69, 0.69, 0.685, 0.688, 0.3, 0.1], "A plateau, then a drop"),
-    ([2.0, 0.6, 0.3], "The loss rose above guessing first"),
-    ([0.6, 0.4, 0.3], "Still falling at the end"),
-    ([0.6, 0.2, 0.1, 0.099], "The training loss fell"),
-])
+@pytest.mark.parametrize(
+    ("losses", "title"),
+    [
+        ([0.7, 0.9, 1.4], "The training loss rose"),
+        ([0.69, 0.689, 0.688], "The training loss hardly moved"),
+        ([0.69, 0.69, 0.685, 0.688, 0.3, 0.1], "A plateau, then a drop"),
+        ([2.0, 0.6, 0.3], "The loss rose above guessing first"),
+        ([0.6, 0.4, 0.3], "Still falling at the end"),
+        ([0.6, 0.2, 0.1, 0.099], "The training loss fell"),
+    ],
+)
 def test_the_shape_of_the_loss(losses, title):
     assert title in kinds(invented(losses))
 
@@ -331,16 +402,26 @@ def test_rising_accuracy_on_a_flat_loss_is_no_bug():
 def test_the_gap():
     assert "Overfitting" in kinds(invented([1, 0.5], train=[1, 1], validation=[0.7, 0.71]))
     assert "Room for a larger model" in kinds(
-        invented([1, 0.5], train=[0.6, 0.6], validation=[0.6, 0.6]))
+        invented([1, 0.5], train=[0.6, 0.6], validation=[0.6, 0.6])
+    )
 
 
 def test_update_ratios_gradients_and_units():
-    lines = [{"step": 1, "update_ratio": {"a.weight": 0.5, "b.weight": 1e-3},
-              "gradient_norm": {"a.weight": 1e-6, "b.weight": 1e-3, "c.weight": 1.0}}]
+    lines = [
+        {
+            "step": 1,
+            "update_ratio": {"a.weight": 0.5, "b.weight": 1e-3},
+            "gradient_norm": {"a.weight": 1e-6, "b.weight": 1e-3, "c.weight": 1.0},
+        }
+    ]
     activations = [{"epoch": 1, "layers": {"1": {"dead": 0.5}, "2": {"saturated": 0.4}}}]
     found = kinds(invented([1.0], layers=lines, activations=activations))
-    for title in ("Large updates", "Vanishing gradients", "Very many dead units",
-                  "Saturated units"):
+    for title in (
+        "Large updates",
+        "Vanishing gradients",
+        "Very many dead units",
+        "Saturated units",
+    ):
         assert found[title] == "look"
     lines[0]["update_ratio"] = {"a.weight": 1e-6}
     assert "Small updates" in kinds(invented([1.0], layers=lines))

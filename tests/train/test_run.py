@@ -26,10 +26,14 @@ def test_a_run_folder_says_what_it_is(tmp_path):
     again = Run.open(str(run.path))
     assert again.settings() == run.settings()
     assert Settings(**again.settings()) == Settings(model="mlp", hidden=(64, 32), lr=0.01)
-    assert json.loads((run.path / "environment.json").read_text())["backlight"] == \
-        backlight.__version__
-    assert sorted(path.name for path in run.path.iterdir() if path.name[0] != ".") == \
-        ["config.toml", "environment.json"]
+    assert (
+        json.loads((run.path / "environment.json").read_text())["backlight"]
+        == backlight.__version__
+    )
+    assert sorted(path.name for path in run.path.iterdir() if path.name[0] != ".") == [
+        "config.toml",
+        "environment.json",
+    ]
 
 
 def test_without_a_name_the_next_free_number_is_taken(tmp_path, monkeypatch):
@@ -37,7 +41,10 @@ def test_without_a_name_the_next_free_number_is_taken(tmp_path, monkeypatch):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "digits-mlp-002").mkdir()
     assert [str(create(None, model="mlp").path) for _ in range(3)] == [
-        "runs/digits-mlp-001", "runs/digits-mlp-003", "runs/digits-mlp-004"]
+        "runs/digits-mlp-001",
+        "runs/digits-mlp-003",
+        "runs/digits-mlp-004",
+    ]
     assert create(None, data="folder:/x/y/z").path.name == "folder-convnet-001"
 
 
@@ -58,6 +65,7 @@ def test_two_processes_never_take_the_same_number(tmp_path, monkeypatch):
 
 
 # ── --out (B13) ────────────────────────────────────────────────────────────────────────────────
+
 
 def refused(out, *words, **settings):
     with pytest.raises(UsageError) as caught:
@@ -89,8 +97,17 @@ def test_paths_that_cannot_be_run_folders_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     refused(tmp_path / "file", "a file", str(tmp_path / "file"))
     refused(tmp_path / "file" / "run", "--out")
-    for name in ("", "   ", "a\0b", "x" * 300, "가" * 100, str(tmp_path / "end "), " front",
-                 "a /b", "x/" * 3000 + "x"):
+    for name in (
+        "",
+        "   ",
+        "a\0b",
+        "x" * 300,
+        "가" * 100,
+        str(tmp_path / "end "),
+        " front",
+        "a /b",
+        "x/" * 3000 + "x",
+    ):
         refused(name, "--out", "folder")
     refused(str(tmp_path / "\ud800"), "--out")
 
@@ -133,14 +150,19 @@ def test_a_run_is_not_put_among_the_images_it_learns_from(tmp_path):
 
 # ── opening ────────────────────────────────────────────────────────────────────────────────────
 
-@pytest.mark.parametrize(("make", "word"), [
-    (lambda path: None, "no such folder"), (lambda path: path.write_text("x"), "a file"),
-    (lambda path: path.mkdir(), "without config.toml"),
-    (lambda path: (path.mkdir(), (path / "config.toml").mkdir()), "without config.toml"),
-    (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(20)), "PyTorch"),
-    (lambda path: path.write_bytes(b"\x80\x02}q\0X\x04\0\0\0"), "PyTorch"),
-    (lambda path: path.symlink_to(path), "run"),
-])
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda path: None, "no such folder"),
+        (lambda path: path.write_text("x"), "a file"),
+        (lambda path: path.mkdir(), "without config.toml"),
+        (lambda path: (path.mkdir(), (path / "config.toml").mkdir()), "without config.toml"),
+        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(20)), "PyTorch"),
+        (lambda path: path.write_bytes(b"\x80\x02}q\0X\x04\0\0\0"), "PyTorch"),
+        (lambda path: path.symlink_to(path), "run"),
+    ],
+)
 def test_what_is_no_run_is_told_in_words(tmp_path, make, word):
     path = tmp_path / "thing"
     make(path)
@@ -157,8 +179,12 @@ def test_impossible_paths_are_told_in_words(name):
 
 def test_settings_that_were_tampered_with_are_refused(tmp_path):
     run = create(tmp_path / "run")
-    for text, word in [("lr = nan", "lr"), ("model = 'os.system'", "Known"), ("x = [", "TOML"),
-                       ("layers = ['evil:Class']", "unknown key")]:
+    for text, word in [
+        ("lr = nan", "lr"),
+        ("model = 'os.system'", "Known"),
+        ("x = [", "TOML"),
+        ("layers = ['evil:Class']", "unknown key"),
+    ]:
         (run.path / "config.toml").write_text(text)
         with pytest.raises(UsageError, match=word):
             Run.open(run.path).settings()
@@ -169,9 +195,16 @@ def test_settings_that_were_tampered_with_are_refused(tmp_path):
 TEXT = st.text(st.characters(categories=None), max_size=10)
 
 
-@given(st.lists(st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=False,
-                                                                      allow_infinity=False),
-                                max_size=3), max_size=5))
+@given(
+    st.lists(
+        st.dictionaries(
+            TEXT,
+            TEXT | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+            max_size=3,
+        ),
+        max_size=5,
+    )
+)
 def test_what_is_logged_is_read(tmp_path_factory, records):
     run = Run(tmp_path_factory.mktemp("run"))
     for record in records:
@@ -222,7 +255,7 @@ def test_a_damaged_line_in_the_middle_is_named_and_rewinding_leaves_it_out(tmp_p
     run = create(tmp_path / "run")
     for bad in (b"\0\0\0\0", b'{"step": 1', b"[1]", b'{"step": "x"}', b""):
         (run.path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + bad + b'\n{"step": 2}\n')
-        if bad[:1] in (b"\0", b'{') and bad != b'{"step": "x"}':
+        if bad[:1] in (b"\0", b"{") and bad != b'{"step": "x"}':
             with pytest.raises(CheckpointError, match="line 2"):
                 run.read("metrics")
         with pytest.warns(RunWarning, match="line 2"):
@@ -265,8 +298,11 @@ with Run.open(sys.argv[1]).writing():
 
 def holder(run):
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(run.path)], stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+        [sys.executable, "-c", HOLD, str(run.path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
     assert process.stdout.readline() == "holding\n"
     return process
 

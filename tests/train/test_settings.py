@@ -15,17 +15,20 @@ from backlight.train.sources import write_toml
 @pytest.fixture(autouse=True)
 def closed_sets(monkeypatch):
     """Names as the catalogues have them, without their imports."""
-    for name, known in [("_models", ["softmax", "svm", "mlp", "convnet"]),
-                        ("_optimizers", ["sgd", "adam", "adamw"]),
-                        ("_schedules", ["constant", "cosine"]),
-                        ("_data_sets", ["digits", "mnist", "cifar10"])]:
+    for name, known in [
+        ("_models", ["softmax", "svm", "mlp", "convnet"]),
+        ("_optimizers", ["sgd", "adam", "adamw"]),
+        ("_schedules", ["constant", "cosine"]),
+        ("_data_sets", ["digits", "mnist", "cifar10"]),
+    ]:
         monkeypatch.setattr(settings, name, lambda known=known: known)
     for field in dataclasses.fields(Settings):
         choose = field.metadata["convert"]
         if choose.__qualname__.startswith("choice"):
             options = choose.__closure__[choose.__code__.co_freevars.index("options")]
-            monkeypatch.setattr(options, "cell_contents", getattr(
-                settings, options.cell_contents.__name__))
+            monkeypatch.setattr(
+                options, "cell_contents", getattr(settings, options.cell_contents.__name__)
+            )
 
 
 def checked(name, value):
@@ -40,11 +43,36 @@ def refused(name, value, *words):
     assert len(str(caught.value)) < 600
 
 
-NO_NUMBERS = ["abc", "", " ", "nan", "inf", "-inf", "1e400", "-1e400", "0x10", "1_0", "1,5", "--1",
-              math.nan, math.inf, True, False, None, [], {}, [0.1], b"1", 10**400, "१e", "1\0"]
+NO_NUMBERS = [
+    "abc",
+    "",
+    " ",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "-1e400",
+    "0x10",
+    "1_0",
+    "1,5",
+    "--1",
+    math.nan,
+    math.inf,
+    True,
+    False,
+    None,
+    [],
+    {},
+    [0.1],
+    b"1",
+    10**400,
+    "१e",
+    "1\0",
+]
 
 
 # ── B01, B08: numbers ──────────────────────────────────────────────────────────────────────────
+
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, "-1", "0", "0.0", "-0.0", "1e-999", 0, -0.5])
 def test_a_learning_rate_is_positive_and_finite(value):
@@ -74,9 +102,11 @@ def test_weight_decay_is_not_negative(value):
 
 # ── B02, B03, B07: whole numbers ───────────────────────────────────────────────────────────────
 
+
 @pytest.mark.parametrize("name", ["epochs", "batch-size", "checkpoint-every"])
-@pytest.mark.parametrize("value", [*NO_NUMBERS, "0", "-3", "1.5", "1e18", "3.0", 3.0, 0, -1,
-                                   "9" * 5000])
+@pytest.mark.parametrize(
+    "value", [*NO_NUMBERS, "0", "-3", "1.5", "1e18", "3.0", 3.0, 0, -1, "9" * 5000]
+)
 def test_counts_are_whole_and_at_least_one(name, value):
     refused(name, value, "whole number ≥ 1")
 
@@ -105,13 +135,26 @@ def test_a_part_of_the_data_is_a_fraction_or_a_count(value):
 
 # ── B09: widths ────────────────────────────────────────────────────────────────────────────────
 
-@pytest.mark.parametrize(("value", "words"), [
-    ("0", ["hidden layer 1"]), ("10,,20", ["hidden layer 2", "''"]), ("", ["hidden layer 1"]),
-    ("10,-2", ["hidden layer 2"]), ("1e12", ["hidden layer 1", "3,725.3 GiB"]),
-    ([10, 10**12], ["hidden layer 2", "GiB"]), ("1.5", ["hidden layer 1"]), ("a,b", ["'a'"]),
-    ([True], ["hidden layer 1"]), ([[5]], ["hidden layer 1"]), ("nan", ["hidden layer 1"]),
-    (",".join(["9"] * 1000), ["at most 100"]), ({}, ["hidden layer 1"]), ("9" * 5000, ["hidden"]),
-])
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("0", ["hidden layer 1"]),
+        ("10,,20", ["hidden layer 2", "''"]),
+        ("", ["hidden layer 1"]),
+        ("10,-2", ["hidden layer 2"]),
+        ("1e12", ["hidden layer 1", "3,725.3 GiB"]),
+        ([10, 10**12], ["hidden layer 2", "GiB"]),
+        ("1.5", ["hidden layer 1"]),
+        ("a,b", ["'a'"]),
+        ([True], ["hidden layer 1"]),
+        ([[5]], ["hidden layer 1"]),
+        ("nan", ["hidden layer 1"]),
+        (",".join(["9"] * 1000), ["at most 100"]),
+        ({}, ["hidden layer 1"]),
+        ("9" * 5000, ["hidden"]),
+    ],
+)
 def test_widths_say_which_layer_and_what_it_would_take(value, words):
     refused("hidden", value, "whole numbers ≥ 1", *words)
 
@@ -124,9 +167,16 @@ def test_widths_that_are_allowed():
 
 # ── B05: names ─────────────────────────────────────────────────────────────────────────────────
 
-@pytest.mark.parametrize(("name", "value", "near", "another"), [
-    ("model", "convnett", "'convnet'", "svm"), ("optimizer", "adamm", "'adam'", "sgd"),
-    ("data", "cifar1", "'cifar10'", "folder:PATH"), ("schedule", "cosin", "'cosine'", "constant")])
+
+@pytest.mark.parametrize(
+    ("name", "value", "near", "another"),
+    [
+        ("model", "convnett", "'convnet'", "svm"),
+        ("optimizer", "adamm", "'adam'", "sgd"),
+        ("data", "cifar1", "'cifar10'", "folder:PATH"),
+        ("schedule", "cosin", "'cosine'", "constant"),
+    ],
+)
 def test_unknown_names_get_the_nearest_and_the_list(name, value, near, another):
     refused(name, value, f"Did you mean {near}", another, value)
 
@@ -136,8 +186,9 @@ def test_no_other_name_is_a_model(value):
     refused("model", value, "Known: softmax, svm, mlp, convnet")
 
 
-@pytest.mark.parametrize("value", ["folder:", "faces: ", "folder:a\0b", "folder:a\nb",
-                                   "folder:\ud800", "faces:\udcff"])
+@pytest.mark.parametrize(
+    "value", ["folder:", "faces: ", "folder:a\0b", "folder:a\nb", "folder:\ud800", "faces:\udcff"]
+)
 def test_paths_of_data_are_texts(value):
     refused("data", value, "path after")
     assert checked("data", "folder:/사진/🙂 %s") == "folder:/사진/🙂 %s"
@@ -159,6 +210,7 @@ def test_yes_and_no():
 
 # ── the table as a whole ───────────────────────────────────────────────────────────────────────
 
+
 def test_unknown_keys_get_the_nearest_and_say_where():
     with pytest.raises(UsageError, match="Did you mean 'batch_size'") as caught:
         Settings.from_mapping({"batchsize": 3}, "my.toml:7")
@@ -170,8 +222,10 @@ def test_unknown_keys_get_the_nearest_and_say_where():
             Settings.from_mapping({key: 1})
 
 
-@pytest.mark.parametrize("pair", [("batch-size", "batch_size"), ("lr", "learning-rate"),
-                                  ("learning_rate", "learning-rate")])
+@pytest.mark.parametrize(
+    "pair",
+    [("batch-size", "batch_size"), ("lr", "learning-rate"), ("learning_rate", "learning-rate")],
+)
 def test_two_spellings_of_one_setting_are_refused(pair):
     with pytest.raises(UsageError, match="two values"):
         Settings.from_mapping({pair[0]: 1, pair[1]: 2}, "my.toml")
@@ -183,19 +237,26 @@ def test_every_setting_is_declared_once_and_whole():
         if field.default is not None and field.default != ():
             assert field.metadata["convert"](field.name, field.default) == field.default
     assert set(Settings().as_dict()) == {
-        field.name for field in dataclasses.fields(Settings) if field.default is not None}
+        field.name for field in dataclasses.fields(Settings) if field.default is not None
+    }
 
 
 TEXT = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20).filter(
-    lambda value: bool(value.strip()))
+    lambda value: bool(value.strip())
+)
 WHOLE_TABLES = st.builds(
     Settings,
-    data=st.just("digits") | TEXT.map("folder:{}".format), data_dir=st.none() | TEXT,
-    model=st.sampled_from(["softmax", "mlp"]), epochs=st.none() | st.integers(1, 10**9),
-    lr=st.none() | st.floats(1e-300, 1e300), momentum=st.none() | st.floats(0, 0.999),
+    data=st.just("digits") | TEXT.map("folder:{}".format),
+    data_dir=st.none() | TEXT,
+    model=st.sampled_from(["softmax", "mlp"]),
+    epochs=st.none() | st.integers(1, 10**9),
+    lr=st.none() | st.floats(1e-300, 1e300),
+    momentum=st.none() | st.floats(0, 0.999),
     hidden=st.lists(st.integers(1, 2**20), max_size=4).map(tuple),
-    augment=st.none() | st.booleans(), seed=st.integers(0, 2**63 - 1),
-    validation=st.integers(1, 10**6) | st.floats(0.001, 0.999))
+    augment=st.none() | st.booleans(),
+    seed=st.integers(0, 2**63 - 1),
+    validation=st.integers(1, 10**6) | st.floats(0.001, 0.999),
+)
 
 
 @given(WHOLE_TABLES)

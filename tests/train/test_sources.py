@@ -20,6 +20,7 @@ def config(tmp_path):
         path = tmp_path / "my.toml"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
+
     return write
 
 
@@ -32,6 +33,7 @@ def refused(path, *words):
 
 
 # ── who wins ───────────────────────────────────────────────────────────────────────────────────
+
 
 def test_flags_win_over_environment_over_file_over_base(config):
     path = config("lr = 0.1\nseed = 1\nepochs = 1\n")
@@ -53,6 +55,7 @@ def test_the_environment_is_read_by_default_and_blamed_by_name(monkeypatch):
 
 # ── files that are no settings (B11) ───────────────────────────────────────────────────────────
 
+
 def test_paths_that_are_no_files(tmp_path):
     refused(tmp_path / "absent.toml", "no such file", "absent.toml")
     refused(tmp_path, "not a file", str(tmp_path))
@@ -65,25 +68,42 @@ def test_paths_that_are_no_files(tmp_path):
         refused("/dev/zero", "not a file")
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"lr = 0.1\nname = '\xff'\n", [":2", "UTF-8", "0xff"]), (b"\0\x01\x02", [":1", "TOML"]),
-    ("lr = 0.1".encode("utf-16"), ["UTF-8"]), (b"\x7fELF" + bytes(range(256)), ["UTF-8"]),
-    ("lr = 0.1\nlr = 0.2\n", [":2", "TOML"]),
-    ("seed = 1\n\nepoch = 3\n", [":3", "epoch", "epochs"]),
-    ("seed = 1\nlr = nan\n", [":2", "lr", "> 0 and finite"]), ("lr = 'fast'", [":1", "'fast'"]),
-    ("epochs = true", [":1", "epochs"]), ("epochs = 3.0", [":1", "whole number"]),
-    ("data = 3", [":1", "data"]), ("[train]\nlr = 0.1", [":1", "train"]),
-    ("train.lr = 0.1", [":1", "train"]), ("lr = 1e999", ["lr"]), ("lr = 1979-05-27", ["lr"]),
-    ("seed = " + "1" * 5000, ["TOML"]), ("lr = [", ["TOML"]), ("lr 0.1", [":1", "TOML"]),
-    ("batch-size = 1\nbatch_size = 2", ["batch-size", "two values"]),
-    ("hidden = " + "[" * 5000, [":1", "brackets"]), ("hidden = " + "[\n" * 5000, ["brackets"]),
-    ("x = " + "{a=" * 5000, ["brackets"]), (".".join(["a"] * 1000) + " = 1", [":1", "dots"]),
-    ("\n[" + ".".join(["a"] * 1000) + "]", [":2", "dots"]),
-    ('"\u2028".' * 1000 + "a = 1", [":1", "dots"]), ('"\x85".' * 1000 + "a = 1", [":1", "dots"]),
-    (b"#" * (LARGEST + 1), [str(LARGEST)]), ("\ufeff\ufefflr = 1", ["TOML"]),
-    ("model = 'os.system'", [":1", "Known"]), ("'__class__' = 1", [":1", "unknown key"]),
-    ('"a.b" = 1', [":1", "'a.b'"]),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"lr = 0.1\nname = '\xff'\n", [":2", "UTF-8", "0xff"]),
+        (b"\0\x01\x02", [":1", "TOML"]),
+        ("lr = 0.1".encode("utf-16"), ["UTF-8"]),
+        (b"\x7fELF" + bytes(range(256)), ["UTF-8"]),
+        ("lr = 0.1\nlr = 0.2\n", [":2", "TOML"]),
+        ("seed = 1\n\nepoch = 3\n", [":3", "epoch", "epochs"]),
+        ("seed = 1\nlr = nan\n", [":2", "lr", "> 0 and finite"]),
+        ("lr = 'fast'", [":1", "'fast'"]),
+        ("epochs = true", [":1", "epochs"]),
+        ("epochs = 3.0", [":1", "whole number"]),
+        ("data = 3", [":1", "data"]),
+        ("[train]\nlr = 0.1", [":1", "train"]),
+        ("train.lr = 0.1", [":1", "train"]),
+        ("lr = 1e999", ["lr"]),
+        ("lr = 1979-05-27", ["lr"]),
+        ("seed = " + "1" * 5000, ["TOML"]),
+        ("lr = [", ["TOML"]),
+        ("lr 0.1", [":1", "TOML"]),
+        ("batch-size = 1\nbatch_size = 2", ["batch-size", "two values"]),
+        ("hidden = " + "[" * 5000, [":1", "brackets"]),
+        ("hidden = " + "[\n" * 5000, ["brackets"]),
+        ("x = " + "{a=" * 5000, ["brackets"]),
+        (".".join(["a"] * 1000) + " = 1", [":1", "dots"]),
+        ("\n[" + ".".join(["a"] * 1000) + "]", [":2", "dots"]),
+        ('"\u2028".' * 1000 + "a = 1", [":1", "dots"]),
+        ('"\x85".' * 1000 + "a = 1", [":1", "dots"]),
+        (b"#" * (LARGEST + 1), [str(LARGEST)]),
+        ("\ufeff\ufefflr = 1", ["TOML"]),
+        ("model = 'os.system'", [":1", "Known"]),
+        ("'__class__' = 1", [":1", "unknown key"]),
+        ('"a.b" = 1', [":1", "'a.b'"]),
+    ],
+)
 def test_what_is_wrong_is_told_with_file_and_line(config, content, words):
     path = config(content)
     refused(path, "my.toml", *words)
@@ -103,10 +123,13 @@ HOSTILE = {
     "many dotted keys": "".join(f"{'.'.join(['a'] * 20)}.b{n} = 1\n" for n in range(1200)),
     "many tables": "".join(f"[a{n}]\n" for n in range(7000)),
     "many table arrays": "[[a]]\n" * 10_000,
-    "arrays": "a = " + "[" * 60_000, "tables": "a = " + "{b = " * 12_000,
+    "arrays": "a = " + "[" * 60_000,
+    "tables": "a = " + "{b = " * 12_000,
     "split arrays": "a = [" + "[\n" * 30_000,
-    "digits": "a = " + "9" * 60_000, "fraction": "a = 0." + "9" * 60_000,
-    "text": 'a = "' + "x" * 60_000, "escapes": 'a = "' + "\\u0041" * 10_000 + '"',
+    "digits": "a = " + "9" * 60_000,
+    "fraction": "a = 0." + "9" * 60_000,
+    "text": 'a = "' + "x" * 60_000,
+    "escapes": 'a = "' + "\\u0041" * 10_000 + '"',
     "keys": "".join(f"k{n}=1\n" for n in range(8000)),
     "commas": "a = [" + "1," * 30_000 + "]",
 }
@@ -118,7 +141,11 @@ def test_hostile_files_cost_little_memory_and_time(tmp_path):
     for name, content in HOSTILE.items():
         (tmp_path / f"{name}.toml").write_text(content)
     began = time.monotonic()
-    result = subprocess.run([sys.executable, "-c", textwrap.dedent("""
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent("""
         import resource, sys, time
         from pathlib import Path
         from backlight.errors import UsageError
@@ -136,15 +163,24 @@ def test_hostile_files_cost_little_memory_and_time(tmp_path):
                 assert len(str(problem)) < 1500
             if time.monotonic() - began > 2:
                 print("slow", path.name)
-    """), str(tmp_path)], capture_output=True, text=True, check=False, timeout=120,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    """),
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
     assert time.monotonic() - began < 30
 
 
-@given(st.binary(max_size=60) | st.text(
-    st.sampled_from("lr=.[]{}\"'\n #0123456789aeinft_-T:"), max_size=60).map(str.encode))
+@given(
+    st.binary(max_size=60)
+    | st.text(st.sampled_from("lr=.[]{}\"'\n #0123456789aeinft_-T:"), max_size=60).map(str.encode)
+)
 def test_no_content_leads_to_another_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_bytes(content)

@@ -14,7 +14,8 @@ KEYS = st.text(max_size=5) | st.integers() | st.sampled_from(["$array", "$pairs"
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
-    max_leaves=12)
+    max_leaves=12,
+)
 
 
 @given(TREES)
@@ -26,8 +27,13 @@ def test_any_nested_state_survives_the_disk(tree):
 
 
 def test_arrays_tensors_and_scalars_keep_their_bits():
-    tree = {"a": np.arange(3, dtype=np.float32), "b": [Tensor(np.eye(2)), np.float32(0.1)],
-            3: np.zeros((0, 2)), "best": -math.inf, "empty": np.array(2.5)}
+    tree = {
+        "a": np.arange(3, dtype=np.float32),
+        "b": [Tensor(np.eye(2)), np.float32(0.1)],
+        3: np.zeros((0, 2)),
+        "best": -math.inf,
+        "empty": np.array(2.5),
+    }
     arrays, rest = separate(tree, "x")
     back = join(strict_json.loads(strict_json.dumps(rest, exact=True), "x", exact=True), arrays)
     assert back["a"].dtype == np.float32
@@ -44,10 +50,19 @@ def test_what_cannot_be_saved_is_named(value):
         separate({"slots": [0, value]}, "part")
 
 
-@pytest.mark.parametrize("rest", [
-    {"$array": "absent"}, {"$array": 3}, {"$array": [1]}, {"$pairs": 3}, {"$pairs": [1]},
-    {"$pairs": [[[1], 2]]}, {"$pairs": [[1, 2, 3]]}, {"$pairs": [[{"a": 1}, 2]]},
-])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"$array": "absent"},
+        {"$array": 3},
+        {"$array": [1]},
+        {"$pairs": 3},
+        {"$pairs": [1]},
+        {"$pairs": [[[1], 2]]},
+        {"$pairs": [[1, 2, 3]]},
+        {"$pairs": [[{"a": 1}, 2]]},
+    ],
+)
 def test_a_state_of_another_making_is_refused(rest):
     with pytest.raises(CheckpointError):
         join(rest, {})

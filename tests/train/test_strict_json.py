@@ -12,8 +12,12 @@ from backlight.train import strict_json
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-        st.text().filter(lambda key: key != "$number"), inner, max_size=4), max_leaves=15)
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text().filter(lambda key: key != "$number"), inner, max_size=4)
+    ),
+    max_leaves=15,
+)
 
 
 @given(PLAIN)
@@ -35,8 +39,10 @@ def test_numbers_that_json_lacks_become_null_or_come_back():
         assert strict_json.dumps(value) == "null"
         back = strict_json.loads(strict_json.dumps({"x": value}, exact=True), "here", exact=True)
         assert str(back["x"]) == str(float(value))
-    assert strict_json.dumps([np.float32(0.1), np.int64(3), np.bool_(True)]) == \
-        f"[{float(np.float32(0.1))!r}, 3, true]"
+    assert (
+        strict_json.dumps([np.float32(0.1), np.int64(3), np.bool_(True)])
+        == f"[{float(np.float32(0.1))!r}, 3, true]"
+    )
     assert math.copysign(1, strict_json.loads(strict_json.dumps(-0.0), "here")) == -1
 
 
@@ -46,13 +52,29 @@ def test_keys_that_would_change_are_refused_where_exactness_is_asked():
         strict_json.dumps({1: 2}, exact=True)
 
 
-@pytest.mark.parametrize(("text", "word"), [
-    ('{"a": 1, "a": 2}', "repeated key 'a'"), ("[NaN]", "NaN"), ("[Infinity]", "Infinity"),
-    ("[1e999]", "too large"), ("[-1e999]", "too large"), ("1" * 5000, "5000 digits"),
-    ("[" * 100_000, ""), ('{"a":' * 100_000, ""), ("", ""), ("{", ""), ("[1] x", ""), ("'a'", ""),
-    (b"\xff", "utf-8"), ("[1]".encode("utf-16"), ""), (b"\xef\xbb\xbf[1]", "BOM"),
-    ("[01]", ""), ('["\x01"]', ""), ("[1,]", ""),
-])
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('{"a": 1, "a": 2}', "repeated key 'a'"),
+        ("[NaN]", "NaN"),
+        ("[Infinity]", "Infinity"),
+        ("[1e999]", "too large"),
+        ("[-1e999]", "too large"),
+        ("1" * 5000, "5000 digits"),
+        ("[" * 100_000, ""),
+        ('{"a":' * 100_000, ""),
+        ("", ""),
+        ("{", ""),
+        ("[1] x", ""),
+        ("'a'", ""),
+        (b"\xff", "utf-8"),
+        ("[1]".encode("utf-16"), ""),
+        (b"\xef\xbb\xbf[1]", "BOM"),
+        ("[01]", ""),
+        ('["\x01"]', ""),
+        ("[1,]", ""),
+    ],
+)
 def test_loose_ends_are_refused_by_name(text, word):
     with pytest.raises(CheckpointError) as caught:
         strict_json.loads(text, "state.json")

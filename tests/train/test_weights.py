@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 from backlight.errors import CheckpointError
 from backlight.train import weights
 
-KINDS = ["bool", "uint8", "int8", "uint16", "int16", "float16", "uint32", "int32", "float32",
-         "uint64", "int64", "float64"]
+KINDS = [
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "float16",
+    "uint32",
+    "int32",
+    "float32",
+    "uint64",
+    "int64",
+    "float64",
+]
 
 
 def written(header, data=b"", length=None):
@@ -41,8 +53,10 @@ def test_layout_in_memory_is_not_what_is_saved():
         assert back.tolist() == array.tolist()
         assert back.dtype == np.float64
     special = np.array([np.nan, -np.nan, np.inf, -0.0, 5e-324], np.float64)
-    assert weights.from_bytes(weights.to_bytes({"x": special}), "x")["x"].tobytes() == \
-        special.tobytes()
+    assert (
+        weights.from_bytes(weights.to_bytes({"x": special}), "x")["x"].tobytes()
+        == special.tobytes()
+    )
 
 
 def test_the_same_arrays_give_the_same_bytes_in_any_order():
@@ -50,16 +64,37 @@ def test_the_same_arrays_give_the_same_bytes_in_any_order():
     assert weights.to_bytes({"a": a, "b": b}) == weights.to_bytes({"b": b, "a": a})
 
 
-@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a\0b", "__class__", "\u202etxt.exe",
-                                  "이름", "🙂", "x" * 2**20, "\n", '"]}', " "])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "/etc/passwd",
+        "a\0b",
+        "__class__",
+        "\u202etxt.exe",
+        "이름",
+        "🙂",
+        "x" * 2**20,
+        "\n",
+        '"]}',
+        " ",
+    ],
+)
 def test_a_name_is_only_a_name(name):
     back = weights.from_bytes(weights.to_bytes({name: np.ones(2)}), "x")
     assert list(back) == [name]
 
 
-@pytest.mark.parametrize("array", [np.array([None]), np.array(["a"]), np.array([1j]),
-                                   np.array(["2020-01-01"], "datetime64[D]"),
-                                   np.zeros(2, np.longdouble)])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([None]),
+        np.array(["a"]),
+        np.array([1j]),
+        np.array(["2020-01-01"], "datetime64[D]"),
+        np.zeros(2, np.longdouble),
+    ],
+)
 def test_types_that_the_format_lacks_are_refused_by_name(array):
     with pytest.raises(CheckpointError, match="slot"):
         weights.to_bytes({"slot": array})
@@ -77,9 +112,13 @@ def test_what_could_not_be_read_back_is_not_written():
 
 DATA = b"\0" * 8
 MALFORMED = {
-    "empty": b"", "short": b"1234567", "length alone": struct.pack("<Q", 0),
-    "length 2⁶³": struct.pack("<Q", 2**63) + b"{}", "length −1": b"\xff" * 8 + b"{}",
-    "length past the file": written(b"{}", length=3), "length of 5 MiB": written(b"{" * 5 * 2**20),
+    "empty": b"",
+    "short": b"1234567",
+    "length alone": struct.pack("<Q", 0),
+    "length 2⁶³": struct.pack("<Q", 2**63) + b"{}",
+    "length −1": b"\xff" * 8 + b"{}",
+    "length past the file": written(b"{}", length=3),
+    "length of 5 MiB": written(b"{" * 5 * 2**20),
     "length too small": written({"x": entry()}, DATA, length=20),
     "hole at the start": written({"x": entry(place=(4, 12))}, b"\0" * 12),
     "hole": written({"x": entry(), "y": entry(place=(12, 20))}, b"\0" * 20),
@@ -106,18 +145,27 @@ MALFORMED = {
     "data without tensors": written({}, b"!"),
     "missing key": written({"x": {"dtype": "F32", "shape": [2]}}, DATA),
     "extra key": written({"x": {**entry(), "evil": 1}}, DATA),
-    "entry is a list": written({"x": [1]}, DATA), "header is a list": written(b"[]"),
-    "header is a number": written(b"3"), "leading space": written(b" {}"),
-    "leading newline": written(b"\n{}"), "two objects": written(b"{}{}"), "no end": written(b"{"),
-    "not UTF-8": written(b'{"\xff": 1}'), "UTF-16": written("{}".encode("utf-16")),
+    "entry is a list": written({"x": [1]}, DATA),
+    "header is a list": written(b"[]"),
+    "header is a number": written(b"3"),
+    "leading space": written(b" {}"),
+    "leading newline": written(b"\n{}"),
+    "two objects": written(b"{}{}"),
+    "no end": written(b"{"),
+    "not UTF-8": written(b'{"\xff": 1}'),
+    "UTF-16": written("{}".encode("utf-16")),
     "NaN": written(b'{"x": {"dtype": "F32", "shape": [NaN], "data_offsets": [0, 8]}}', DATA),
-    "deep": written(b'{"x":' + b"[" * 200_000), "digits": written(b'{"x": ' + b"1" * 5000 + b"}"),
-    "duplicate": written(b'{"x": {"dtype":"U8","shape":[0],"data_offsets":[0,0]}, '
-                         b'"x": {"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'),
-    "duplicate inside": written(b'{"x": {"dtype":"U8","shape":[0],"shape":[0],'
-                                b'"data_offsets":[0,0]}}'),
-    "notes of numbers": written({"__metadata__": {"a": 1}}), "notes of text": written(
-        {"__metadata__": "a"}),
+    "deep": written(b'{"x":' + b"[" * 200_000),
+    "digits": written(b'{"x": ' + b"1" * 5000 + b"}"),
+    "duplicate": written(
+        b'{"x": {"dtype":"U8","shape":[0],"data_offsets":[0,0]}, '
+        b'"x": {"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'
+    ),
+    "duplicate inside": written(
+        b'{"x": {"dtype":"U8","shape":[0],"shape":[0],"data_offsets":[0,0]}}'
+    ),
+    "notes of numbers": written({"__metadata__": {"a": 1}}),
+    "notes of text": written({"__metadata__": "a"}),
     "10,001 names": written({str(n): entry("U8", (0,), (0, 0)) for n in range(10_001)}),
 }
 
@@ -166,7 +214,7 @@ def test_no_mutation_leads_to_another_error(data):
         if data.draw(st.booleans()):
             content[place] = data.draw(st.integers(0, 255))
         else:
-            del content[place:place + data.draw(st.integers(1, 9))]
+            del content[place : place + data.draw(st.integers(1, 9))]
             if not content:
                 break
     try:
@@ -176,8 +224,14 @@ def test_no_mutation_leads_to_another_error(data):
     assert sum(array.nbytes for array in found.values()) <= len(content)
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04" + b"a" * 20, b"\x80\x02}q\x00X\x04\x00\x00",
-                                     b"\x80\x04\x95\x10\x00\x00\x00\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04" + b"a" * 20,
+        b"\x80\x02}q\x00X\x04\x00\x00",
+        b"\x80\x04\x95\x10\x00\x00\x00\x00",
+    ],
+)
 def test_pytorch_files_are_refused_with_the_way_to_convert_them(content):
     with pytest.raises(CheckpointError, match="PyTorch") as caught:
         weights.from_bytes(content, "model.pt")
@@ -209,6 +263,11 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
 
 
 def test_numbers_that_are_not_finite_are_found_by_name():
-    arrays = {"a": np.ones(3), "b": np.array([1, np.inf], np.float32), "c": np.arange(3),
-              "d": np.array(np.nan), "e": np.array([True])}
+    arrays = {
+        "a": np.ones(3),
+        "b": np.array([1, np.inf], np.float32),
+        "c": np.arange(3),
+        "d": np.array(np.nan),
+        "e": np.array([True]),
+    }
     assert weights.nonfinite(arrays) == ["b", "d"]

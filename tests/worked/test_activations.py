@@ -16,27 +16,37 @@ def slope(function, x):
 def test_A2_the_sigmoid_saturates():
     assert slope(backlight.sigmoid, [5.0])[0] == pytest.approx(0.00665, abs=5e-6)
     assert slope(backlight.sigmoid, [10.0])[0] == pytest.approx(4.54e-5, abs=5e-8)
-    assert np.asarray(backlight.sigmoid(np.array([-5.0, 0, 5]))).round(5).tolist() == \
-        [0.00669, 0.5, 0.99331]
+    assert np.asarray(backlight.sigmoid(np.array([-5.0, 0, 5]))).round(5).tolist() == [
+        0.00669,
+        0.5,
+        0.99331,
+    ]
 
 
 def test_A3_tanh_is_a_stretched_sigmoid():
-    np.testing.assert_allclose(backlight.tanh(X), 2 * np.asarray(backlight.sigmoid(2 * X)) - 1,
-                               rtol=0, atol=1e-15)
+    np.testing.assert_allclose(
+        backlight.tanh(X), 2 * np.asarray(backlight.sigmoid(2 * X)) - 1, rtol=0, atol=1e-15
+    )
 
 
 def test_A4_relu_of_twelve_numbers():
     x = np.linspace(-0.5, 0.5, 12).reshape(3, 4)
-    expected = [[0, 0, 0, 0], [0, 0, 0.04545454, 0.13636364], [0.22727273, 0.31818182, 0.40909091,
-                                                               0.5]]
+    expected = [
+        [0, 0, 0, 0],
+        [0, 0, 0.04545454, 0.13636364],
+        [0.22727273, 0.31818182, 0.40909091, 0.5],
+    ]
     np.testing.assert_allclose(backlight.relu(x), expected, atol=5e-9)
 
 
 def test_A5_elu_leaky_maxout_prelu():
     zero = np.zeros_like(X)
     np.testing.assert_array_equal(
-        np.asarray(backlight.maxout(backlight.tensor(np.stack([X, zero], axis=-1)), pieces=2,
-                                    axis=-1))[..., 0], np.maximum(X, 0))
+        np.asarray(
+            backlight.maxout(backlight.tensor(np.stack([X, zero], axis=-1)), pieces=2, axis=-1)
+        )[..., 0],
+        np.maximum(X, 0),
+    )
     for alpha in (1.0, 0.3):
         elu = nn.ELU(alpha)
         just_below = slope(elu, [-1e-9])[0]
@@ -59,8 +69,9 @@ def test_A6_without_a_nonlinearity_layers_are_one():
         w, b = (p.detach().numpy() for p in (layer.weight, layer.bias))
         matrix, shift = w @ matrix, w @ shift + b
     x = np.random.RandomState(0).randn(20, 4)
-    np.testing.assert_allclose(np.asarray(net(backlight.tensor(x)).detach()), x @ matrix.T + shift,
-                               rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        np.asarray(net(backlight.tensor(x)).detach()), x @ matrix.T + shift, rtol=0, atol=1e-12
+    )
     found = backlight.jacobian(net, x[0]).detach()
     np.testing.assert_allclose(np.asarray(found), matrix, atol=1e-12)
     bent = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])

@@ -13,24 +13,51 @@ CIRCUITS = [
     ("x+y", {"x": 4, "y": -3}, 1, {"x": 1, "y": 1}),
     ("max(x, y)", {"x": 4, "y": 2}, 4, {"x": 1, "y": 0}),
     ("(x+y)*z", {"x": -2, "y": 5, "z": -4}, -12, {"x": -4, "y": -4, "z": 3}),
-    ("sigmoid(a*x + b*y + c)", {"a": 1, "b": 2, "c": -3, "x": -1, "y": 3}, 0.8807970779778823,
-     {"a": -0.10499358540350662, "b": 0.31498075621051985, "c": 0.10499358540350662,
-      "x": 0.10499358540350662, "y": 0.20998717080701323}),
-    ("1/(1+exp(-(w0*x0+w1*x1+w2)))", {"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3},
-     0.7310585786300049,
-     {"w0": -0.19661193324148188, "x0": 0.39322386648296376, "w1": -0.39322386648296376,
-      "x1": -0.5898357997244457, "w2": 0.19661193324148188}),
-    ("(x+sigmoid(y))/(sigmoid(x)+(x+y)**2)", {"x": 3, "y": -4}, 1.5456448841066441,
-     {"x": 2.0595697955721652, "y": 1.5922327514838093}),
-    ("2*(x*y + max(z,w))", {"x": 3, "y": -4, "z": 2, "w": -1}, -20,
-     {"x": -8, "y": 6, "z": 2, "w": 0}),
+    (
+        "sigmoid(a*x + b*y + c)",
+        {"a": 1, "b": 2, "c": -3, "x": -1, "y": 3},
+        0.8807970779778823,
+        {
+            "a": -0.10499358540350662,
+            "b": 0.31498075621051985,
+            "c": 0.10499358540350662,
+            "x": 0.10499358540350662,
+            "y": 0.20998717080701323,
+        },
+    ),
+    (
+        "1/(1+exp(-(w0*x0+w1*x1+w2)))",
+        {"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3},
+        0.7310585786300049,
+        {
+            "w0": -0.19661193324148188,
+            "x0": 0.39322386648296376,
+            "w1": -0.39322386648296376,
+            "x1": -0.5898357997244457,
+            "w2": 0.19661193324148188,
+        },
+    ),
+    (
+        "(x+sigmoid(y))/(sigmoid(x)+(x+y)**2)",
+        {"x": 3, "y": -4},
+        1.5456448841066441,
+        {"x": 2.0595697955721652, "y": 1.5922327514838093},
+    ),
+    (
+        "2*(x*y + max(z,w))",
+        {"x": 3, "y": -4, "z": 2, "w": -1},
+        -20,
+        {"x": -8, "y": 6, "z": 2, "w": 0},
+    ),
     ("x**2 + 3*x*sin(x)", {"x": 1.5}, 6.738727, {"x": 6.310802}),
 ]
 
 
 def leaves(given):
-    return {name: backlight.tensor(float(value), dtype="float64", requires_grad=True, name=name)
-            for name, value in given.items()}
+    return {
+        name: backlight.tensor(float(value), dtype="float64", requires_grad=True, name=name)
+        for name, value in given.items()
+    }
 
 
 @pytest.mark.parametrize(("formula", "given", "value", "gradients"), CIRCUITS)
@@ -53,8 +80,9 @@ def test_gradient_points_uphill(formula, given):
     step = 1e-4
     there = {k: v.item() + step * v.grad.item() for k, v in inputs.items()}
     back = {k: v.item() - step * v.grad.item() for k, v in inputs.items()}
-    assert parsed.evaluate(leaves(there)).item() > before.item() > \
-        parsed.evaluate(leaves(back)).item()
+    assert (
+        parsed.evaluate(leaves(there)).item() > before.item() > parsed.evaluate(leaves(back)).item()
+    )
 
 
 def test_sum_and_product_wire_by_wire():
@@ -71,9 +99,16 @@ def test_sigmoid_neuron_after_a_step_uphill():
     neuron = Expression.parse("sigmoid(a*x + b*y + c)")
     neuron.evaluate(given).backward()
     after = {name: t.item() + 0.01 * t.grad.item() for name, t in given.items()}
-    assert after == pytest.approx({
-        "a": 0.998950064145965, "b": 2.0031498075621053, "c": -2.9989500641459648,
-        "x": -0.998950064145965, "y": 3.00209987170807}, rel=1e-14)
+    assert after == pytest.approx(
+        {
+            "a": 0.998950064145965,
+            "b": 2.0031498075621053,
+            "c": -2.9989500641459648,
+            "x": -0.998950064145965,
+            "y": 3.00209987170807,
+        },
+        rel=1e-14,
+    )
     assert neuron.evaluate(leaves(after)).item() == pytest.approx(0.8825501816218984, rel=1e-14)
 
 
@@ -91,17 +126,32 @@ def test_the_neuron_gate_by_gate_from_the_top():
     for wire in wires.values():
         wire.retain_grad()
     wires["out"].backward()
-    values = {"w0x0": -2, "w1x1": 6, "sum01": 4, "dot": 1, "neg": -1, "exp": 0.36787944117144233,
-              "plus1": 1.3678794411714423, "out": 0.7310585786300049}
-    gradients = {"out": 1, "plus1": -0.534446645388523, "exp": -0.534446645388523,
-                 "neg": -0.19661193324148188, "dot": 0.19661193324148188,
-                 "sum01": 0.19661193324148188, "w0x0": 0.19661193324148188,
-                 "w1x1": 0.19661193324148188}
+    values = {
+        "w0x0": -2,
+        "w1x1": 6,
+        "sum01": 4,
+        "dot": 1,
+        "neg": -1,
+        "exp": 0.36787944117144233,
+        "plus1": 1.3678794411714423,
+        "out": 0.7310585786300049,
+    }
+    gradients = {
+        "out": 1,
+        "plus1": -0.534446645388523,
+        "exp": -0.534446645388523,
+        "neg": -0.19661193324148188,
+        "dot": 0.19661193324148188,
+        "sum01": 0.19661193324148188,
+        "w0x0": 0.19661193324148188,
+        "w1x1": 0.19661193324148188,
+    }
     assert {k: w.item() for k, w in wires.items()} == pytest.approx(values, rel=1e-15)
     assert {k: w.grad.item() for k, w in wires.items()} == pytest.approx(gradients, rel=1e-14)
     folded = leaves({"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3})
-    backlight.sigmoid(folded["w0"] * folded["x0"] + folded["w1"] * folded["x1"]
-                      + folded["w2"]).backward()
+    backlight.sigmoid(
+        folded["w0"] * folded["x0"] + folded["w1"] * folded["x1"] + folded["w2"]
+    ).backward()
     for name, tensor in given.items():
         assert tensor.grad.item() == pytest.approx(folded[name].grad.item(), rel=1e-15)
 
@@ -137,7 +187,7 @@ def test_norm_squared_with_matrices():
     x = backlight.tensor(np.array([0.2, 0.4]), requires_grad=True)
     q = w @ x
     q.retain_grad()
-    f = (q ** 2).sum()
+    f = (q**2).sum()
     f.backward()
     np.testing.assert_allclose(q.detach().numpy(), [0.22, 0.26], rtol=1e-14)
     assert f.item() == pytest.approx(0.116, rel=1e-14)
@@ -166,11 +216,18 @@ def test_max_at_a_tie_has_one_winner():
     assert (x.grad.item(), y.grad.item()) == (1, 0)
 
 
-@pytest.mark.parametrize(("expression", "expected"), [
-    (lambda: backlight.jacobian(lambda x: backlight.tensor([[1.0, 2.0], [3.0, 4.0]]) @ x,
-                                [5.0, 6.0]), [[1, 2], [3, 4]]),
-    (lambda: backlight.jacobian(backlight.relu, [-1.0, 2.0]), [[0, 0], [0, 1]]),
-])
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        (
+            lambda: backlight.jacobian(
+                lambda x: backlight.tensor([[1.0, 2.0], [3.0, 4.0]]) @ x, [5.0, 6.0]
+            ),
+            [[1, 2], [3, 4]],
+        ),
+        (lambda: backlight.jacobian(backlight.relu, [-1.0, 2.0]), [[0, 0], [0, 1]]),
+    ],
+)
 def test_jacobians(expression, expected):
     assert expression().tolist() == expected
 

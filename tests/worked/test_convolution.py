@@ -7,10 +7,25 @@ import backlight
 from backlight import nn
 from backlight.errors import ShapeError
 
-SIZES = [(7, 3, 1, 0, 5), (7, 3, 2, 0, 3), (7, 3, 3, 0, None), (7, 3, 1, 1, 7), (5, 3, 1, 1, 5),
-         (5, 3, 2, 1, 3), (5, 3, 3, 1, None), (10, 3, 2, 0, None), (227, 11, 4, 0, 55),
-         (224, 11, 4, 0, None), (11, 5, 2, 0, 4), (32, 5, 1, 2, 32), (32, 5, 1, 0, 28),
-         (28, 5, 1, 0, 24), (224, 2, 2, 0, 112), (12, 7, 1, 0, 6), (32, 3, 2, 0, None)]
+SIZES = [
+    (7, 3, 1, 0, 5),
+    (7, 3, 2, 0, 3),
+    (7, 3, 3, 0, None),
+    (7, 3, 1, 1, 7),
+    (5, 3, 1, 1, 5),
+    (5, 3, 2, 1, 3),
+    (5, 3, 3, 1, None),
+    (10, 3, 2, 0, None),
+    (227, 11, 4, 0, 55),
+    (224, 11, 4, 0, None),
+    (11, 5, 2, 0, 4),
+    (32, 5, 1, 2, 32),
+    (32, 5, 1, 0, 28),
+    (28, 5, 1, 0, 24),
+    (224, 2, 2, 0, 112),
+    (12, 7, 1, 0, 6),
+    (32, 3, 2, 0, None),
+]
 
 
 def size_of(layer, *size):
@@ -50,12 +65,20 @@ def test_X1_convolution_of_the_assignments():
     w = np.linspace(-0.2, 0.3, 3 * 3 * 4 * 4).reshape(3, 3, 4, 4)
     b = np.linspace(-0.1, 0.2, 3)
     out = np.asarray(backlight.conv2d(x, w, b, stride=2, padding=1))
-    expected = np.array([[[[-0.08759809, -0.10987781], [-0.18387192, -0.2109216]],
-                          [[0.21027089, 0.21661097], [0.22847626, 0.23004637]],
-                          [[0.50813986, 0.54309974], [0.64082444, 0.67101435]]],
-                         [[[-0.98053589, -1.03143541], [-1.19128892, -1.24695841]],
-                          [[0.69108355, 0.66880383], [0.59480972, 0.56776003]],
-                          [[2.36270298, 2.36904306], [2.38090835, 2.38247847]]]])
+    expected = np.array(
+        [
+            [
+                [[-0.08759809, -0.10987781], [-0.18387192, -0.2109216]],
+                [[0.21027089, 0.21661097], [0.22847626, 0.23004637]],
+                [[0.50813986, 0.54309974], [0.64082444, 0.67101435]],
+            ],
+            [
+                [[-0.98053589, -1.03143541], [-1.19128892, -1.24695841]],
+                [[0.69108355, 0.66880383], [0.59480972, 0.56776003]],
+                [[2.36270298, 2.36904306], [2.38090835, 2.38247847]],
+            ],
+        ]
+    )
     np.testing.assert_allclose(out, expected, atol=5e-9)
 
 
@@ -65,8 +88,9 @@ def test_X1_backward_by_data_is_a_convolution_with_flipped_filters():
     output, pull = backlight.vjp(lambda data: backlight.conv2d(data, w), x)
     upstream = rng.randn(*output.shape)
     flipped = np.ascontiguousarray(w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
-    np.testing.assert_allclose(np.asarray(pull(upstream)[0]),
-                               backlight.conv2d(upstream, flipped, padding=2), atol=1e-12)
+    np.testing.assert_allclose(
+        np.asarray(pull(upstream)[0]), backlight.conv2d(upstream, flipped, padding=2), atol=1e-12
+    )
     transposed = backlight.conv_transpose2d(upstream, w)
     np.testing.assert_allclose(np.asarray(pull(upstream)[0]), transposed, atol=1e-12)
 
@@ -74,8 +98,10 @@ def test_X1_backward_by_data_is_a_convolution_with_flipped_filters():
 def test_X3_two_old_vocabularies():
     layer = nn.Conv2d(96, 256, 5, padding=2, groups=2)
     assert nn.caffe(layer) == "num_output: 256 kernel_size: 5 stride: 1 pad: 2 group: 2"
-    assert nn.torch7(nn.Conv2d(3, 96, (11, 7), stride=4, padding=(1, 2))) == \
-        "SpatialConvolution(3, 96, 7, 11, 4, 4, 2, 1)"
+    assert (
+        nn.torch7(nn.Conv2d(3, 96, (11, 7), stride=4, padding=(1, 2)))
+        == "SpatialConvolution(3, 96, 7, 11, 4, 4, 2, 1)"
+    )
     assert "96, 256, kernel_size=(5, 5)" in repr(layer)  # PyTorch's
     assert layer.describe() == "Conv2d 96→256, 5×5"
 
@@ -105,19 +131,41 @@ def vgg16():
             layers += [nn.Conv2d(channels, block, 3, padding=1), nn.ReLU()]
             channels = block
         layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(25_088, 4096), nn.ReLU(),
-                         nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, 1000))
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(25_088, 4096),
+        nn.ReLU(),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Linear(4096, 1000),
+    )
 
 
 def alexnet(groups=1):
     return nn.Sequential(
-        nn.Conv2d(3, 96, 11, stride=4), nn.ReLU(), nn.LocalResponseNorm(), nn.MaxPool2d(3, 2),
-        nn.Conv2d(96, 256, 5, padding=2, groups=groups), nn.ReLU(), nn.LocalResponseNorm(),
-        nn.MaxPool2d(3, 2), nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(384, 384, 3, padding=1, groups=groups), nn.ReLU(),
-        nn.Conv2d(384, 256, 3, padding=1, groups=groups), nn.ReLU(), nn.MaxPool2d(3, 2),
-        nn.Flatten(), nn.Linear(9216, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(),
-        nn.Linear(4096, 1000))
+        nn.Conv2d(3, 96, 11, stride=4),
+        nn.ReLU(),
+        nn.LocalResponseNorm(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(96, 256, 5, padding=2, groups=groups),
+        nn.ReLU(),
+        nn.LocalResponseNorm(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(256, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 384, 3, padding=1, groups=groups),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1, groups=groups),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Flatten(),
+        nn.Linear(9216, 4096),
+        nn.ReLU(),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Linear(4096, 1000),
+    )
 
 
 def summary_of(build, *size):
@@ -149,10 +197,23 @@ def test_X6_sharing():
 
 
 def test_X7_shapes_of_conv_relu_pool():
-    table = nn.summary(nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                                     nn.Flatten(), nn.Linear(16 * 16 * 12, 10)), (1, 3, 32, 32))
+    table = nn.summary(
+        nn.Sequential(
+            nn.Conv2d(3, 12, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(16 * 16 * 12, 10),
+        ),
+        (1, 3, 32, 32),
+    )
     assert [row.output_shape[1:] for row in table.rows] == [
-        (12, 32, 32), (12, 32, 32), (12, 16, 16), (3072,), (10,)]
+        (12, 32, 32),
+        (12, 32, 32),
+        (12, 16, 16),
+        (3072,),
+        (10,),
+    ]
 
 
 def test_X8_max_pooling():
@@ -186,8 +247,9 @@ def test_alexnet_total():
     assert summary_of(alexnet, 1, 3, 227, 227).parameters == 62_378_344
     table = summary_of(lambda: alexnet(2), 1, 3, 227, 227)
     assert table.parameters == 60_965_224
-    spatial = [row.output_shape[-1] for row in table.rows
-               if row.kind.startswith(("Conv2d", "MaxPool2d"))]
+    spatial = [
+        row.output_shape[-1] for row in table.rows if row.kind.startswith(("Conv2d", "MaxPool2d"))
+    ]
     assert spatial == [55, 27, 27, 13, 13, 13, 13, 6]
 
 
@@ -199,21 +261,30 @@ def test_vgg16():
     assert sum(size for ndim, size in sizes if ndim > 1) == 138_344_128
     assert sum(size for ndim, size in sizes if ndim == 1) == 13_416
     assert table.parameters == 138_357_544
-    kept = table.input_bytes + sum(row.forward_bytes for row in table.rows
-                                   if not row.kind.startswith("ReLU"))
+    kept = table.input_bytes + sum(
+        row.forward_bytes for row in table.rows if not row.kind.startswith("ReLU")
+    )
     assert kept // 4 == 15_237_608
-    assert round(kept / 2 ** 20, 7) == 58.1268616
+    assert round(kept / 2**20, 7) == 58.1268616
     assert table.multiply_adds == 15_470_264_320
 
 
 def test_three_conv_224():
     """Three layers of 224×224×64: 9,633,792 numbers, 73.5 MiB with their gradients."""
-    table = summary_of(lambda: nn.Sequential(nn.Conv2d(3, 64, 3, padding=1),
-                                             nn.Conv2d(64, 64, 3, padding=1),
-                                             nn.Conv2d(64, 64, 3, padding=1)), 1, 3, 224, 224)
+    table = summary_of(
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 64, 3, padding=1),
+            nn.Conv2d(64, 64, 3, padding=1),
+            nn.Conv2d(64, 64, 3, padding=1),
+        ),
+        1,
+        3,
+        224,
+        224,
+    )
     assert table.forward_bytes // 4 == 9_633_792
     gradients = table.backward_bytes - table.parameter_bytes
-    assert (table.forward_bytes + gradients) / 2 ** 20 == 73.5
+    assert (table.forward_bytes + gradients) / 2**20 == 73.5
 
 
 def test_stacks():
@@ -250,7 +321,7 @@ def test_fc_to_conv():
         at_once = np.asarray(slid(volume))
         assert at_once.shape == (1, 5, 6, 6)
         for i, j in ((0, 0), (0, 5), (3, 2), (5, 5)):
-            crop = image[:, :, 32 * i:32 * i + 224, 32 * j:32 * j + 224]
+            crop = image[:, :, 32 * i : 32 * i + 224, 32 * j : 32 * j + 224]
             alone = np.asarray(scores(nn.Flatten()(features(crop))))
             np.testing.assert_allclose(at_once[:, :, i, j], alone, rtol=1e-12, atol=1e-14)
 
@@ -258,8 +329,11 @@ def test_fc_to_conv():
 def test_conv_to_fc():
     """The dense matrix of a convolution is mostly zeros, and its blocks repeat."""
     w = np.random.RandomState(0).randn(1, 1, 3, 3)
-    matrix = np.asarray(backlight.jacobian(
-        lambda x: backlight.conv2d(x.reshape(1, 1, 8, 8), w).reshape(-1), np.zeros(64)))
+    matrix = np.asarray(
+        backlight.jacobian(
+            lambda x: backlight.conv2d(x.reshape(1, 1, 8, 8), w).reshape(-1), np.zeros(64)
+        )
+    )
     assert matrix.shape == (36, 64)
     assert np.count_nonzero(matrix) == 36 * 9
     np.testing.assert_array_equal(matrix[0, :55], matrix[7, 9:])
@@ -277,5 +351,6 @@ def test_dilation_spreads_the_taps():
 
 def test_one_by_one_convolution_mixes_channels_only():
     x, w = np.random.RandomState(0).randn(2, 3, 4, 4), np.random.RandomState(1).randn(5, 3, 1, 1)
-    np.testing.assert_allclose(backlight.conv2d(x, w),
-                               np.einsum("ncij,kc->nkij", x, w[:, :, 0, 0]), atol=1e-14)
+    np.testing.assert_allclose(
+        backlight.conv2d(x, w), np.einsum("ncij,kc->nkij", x, w[:, :, 0, 0]), atol=1e-14
+    )

@@ -82,8 +82,9 @@ def test_D3_choosing_on_the_test_set_flatters():
     guesses = rng.randint(0, 10, (1000, 2000))
     chosen = (guesses[:, :1000] == labels[:1000]).mean(axis=1).argmax()
     scores = np.eye(10)[guesses[chosen]]
-    seen, fresh = (Evaluation(0.0, scores[part], labels[part])
-                   for part in (slice(0, 1000), slice(1000, 2000)))
+    seen, fresh = (
+        Evaluation(0.0, scores[part], labels[part]) for part in (slice(0, 1000), slice(1000, 2000))
+    )
     assert seen.accuracy - fresh.accuracy >= 0.02
 
 

@@ -14,13 +14,20 @@ from backlight.gates.family import Elementwise
 from backlight.gates.gate import TABLE, Role
 
 NEURON = {"a": 1.0, "b": 2.0, "c": -3.0, "x": -1.0, "y": 3.0}
-SLOPES = {"a": -0.10499358540350662, "b": 0.31498075621051985, "c": 0.10499358540350662,
-          "x": 0.10499358540350662, "y": 0.20998717080701323}
+SLOPES = {
+    "a": -0.10499358540350662,
+    "b": 0.31498075621051985,
+    "c": 0.10499358540350662,
+    "x": 0.10499358540350662,
+    "y": 0.20998717080701323,
+}
 
 
 def leaves(given):
-    return {name: backlight.tensor(value, dtype="float64", requires_grad=True, name=name)
-            for name, value in given.items()}
+    return {
+        name: backlight.tensor(value, dtype="float64", requires_grad=True, name=name)
+        for name, value in given.items()
+    }
 
 
 def test_G1_a_gradient_has_an_entry_an_input_in_its_shape_under_its_name():
@@ -30,7 +37,8 @@ def test_G1_a_gradient_has_an_entry_an_input_in_its_shape_under_its_name():
     assert {t.name: t.grad.shape for t in (x, y)} == {"x": (2, 3), "y": (3,)}
     report = backlight.gradcheck(Expression.parse("x*y"), (4.0, -3.0))
     assert {row.place: row.analytic for row in report.rows} == pytest.approx(
-        {"x": -3 * 1.0, "y": 4 * 1.0})
+        {"x": -3 * 1.0, "y": 4 * 1.0}
+    )
 
 
 def test_G2_prediction_by_the_gradient():
@@ -69,6 +77,7 @@ def test_G5_a_tie_has_a_subgradient_and_the_checker_honours_it():
 @pytest.fixture
 def counted():
     """A gate that counts how often it is computed, kept out of the table after the test."""
+
     class CountedSquare(Elementwise):
         """x², counted."""
 
@@ -99,6 +108,7 @@ def test_G7_a_value_used_twice_is_computed_once(counted):
 
 def test_G13_a_users_gate_works_inside_any_model(counted):
     """Eight lines, which never see the graph; first and second order are checked."""
+
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -120,8 +130,9 @@ def test_G8_seed_zero_gives_zeros_and_seed_two_exactly_twice(seed):
     Expression.parse("sigmoid(a*x + b*y + c)").evaluate(given).backward(seed)
     once = leaves(NEURON)
     Expression.parse("sigmoid(a*x + b*y + c)").evaluate(once).backward()
-    assert {k: t.grad.item() for k, t in given.items()} == \
-        {k: seed * t.grad.item() for k, t in once.items()}
+    assert {k: t.grad.item() for k, t in given.items()} == {
+        k: seed * t.grad.item() for k, t in once.items()
+    }
 
 
 def test_G8_a_seed_written_as_a_number_keeps_its_digits():
@@ -175,12 +186,27 @@ def test_G10_staged_wire_by_wire():
     for wire in wires.values():
         wire.retain_grad()
     f.backward()
-    assert {k: w.item() for k, w in wires.items()} == pytest.approx({
-        "sigy": 0.01798620996209156, "num": 3.0179862099620918, "sigx": 0.9525741268224334,
-        "xpy": -1, "xpysqr": 1, "den": 1.9525741268224333, "invden": 0.5121444488396316}, rel=1e-15)
-    slopes = {"num": 0.5121444488396316, "invden": 3.0179862099620918, "den": -0.7915934472725935,
-              "sigx": -0.7915934472725935, "xpysqr": -0.7915934472725935,
-              "xpy": 1.583186894545187, "sigy": 0.5121444488396316}
+    assert {k: w.item() for k, w in wires.items()} == pytest.approx(
+        {
+            "sigy": 0.01798620996209156,
+            "num": 3.0179862099620918,
+            "sigx": 0.9525741268224334,
+            "xpy": -1,
+            "xpysqr": 1,
+            "den": 1.9525741268224333,
+            "invden": 0.5121444488396316,
+        },
+        rel=1e-15,
+    )
+    slopes = {
+        "num": 0.5121444488396316,
+        "invden": 3.0179862099620918,
+        "den": -0.7915934472725935,
+        "sigx": -0.7915934472725935,
+        "xpysqr": -0.7915934472725935,
+        "xpy": 1.583186894545187,
+        "sigy": 0.5121444488396316,
+    }
     assert {k: wires[k].grad.item() for k in slopes} == pytest.approx(slopes, rel=1e-14)
 
 
@@ -204,8 +230,13 @@ def test_G12_without_gradients_nothing_is_kept():
 
 def test_G15_roles():
     roles = {name: find(name).role for name in ("add", "maximum", "multiply", "sigmoid", "step")}
-    assert roles == {"add": Role.DISTRIBUTOR, "maximum": Role.ROUTER, "multiply": Role.SWITCHER,
-                     "sigmoid": Role.SQUASH, "step": Role.WALL}
+    assert roles == {
+        "add": Role.DISTRIBUTOR,
+        "maximum": Role.ROUTER,
+        "multiply": Role.SWITCHER,
+        "sigmoid": Role.SQUASH,
+        "step": Role.WALL,
+    }
 
 
 def test_G15_patterns_wire_by_wire():
@@ -242,8 +273,10 @@ def test_G20_slope_of_the_sigmoid():
     assert round(slope(np.array(1.0)).item(), 10) == 0.1966119332
 
 
-@pytest.mark.parametrize("formula", [
-    "x/y", "x**3 - 2*x", "exp(x)*log(y)", "sin(x*y)/(1+y**2)", "x**y", "tanh(x) - sqrt(y)"])
+@pytest.mark.parametrize(
+    "formula",
+    ["x/y", "x**3 - 2*x", "exp(x)*log(y)", "sin(x*y)/(1+y**2)", "x**y", "tanh(x) - sqrt(y)"],
+)
 def test_G21_any_formula(formula):
     expression = Expression.parse(formula)
     given = {"x": 1.3, "y": 2.1}
@@ -251,8 +284,13 @@ def test_G21_any_formula(formula):
 
 
 CIRCUIT_STEPS = [
-    ("(x+y)*z", {"x": -2.0, "y": 5.0, "z": -4.0}, 0.01,
-     {"x": -2.04, "y": 4.96, "z": -3.97}, -11.5924),
+    (
+        "(x+y)*z",
+        {"x": -2.0, "y": 5.0, "z": -4.0},
+        0.01,
+        {"x": -2.04, "y": 4.96, "z": -3.97},
+        -11.5924,
+    ),
     ("x*y", {"x": -2.0, "y": 3.0}, 0.01, {"x": -1.97, "y": 2.98}, -5.8706),
     ("x*y", {"x": -2.0, "y": 3.0}, 1.0, {"x": 1.0, "y": 1.0}, 1.0),  # a page prints −1
 ]

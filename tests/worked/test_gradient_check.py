@@ -73,14 +73,17 @@ def test_N4_analytic_agrees_with_centred_differences():
     rng = np.random.RandomState(0)
     x, w = rng.randn(4, 3), rng.randn(3, 5)
     analytic = backlight.grad(
-        lambda v: backlight.cross_entropy(backlight.tensor(x) @ v, [0, 4, 2, 2]))(w)
+        lambda v: backlight.cross_entropy(backlight.tensor(x) @ v, [0, 4, 2, 2])
+    )(w)
     numeric = numerical_gradient(
-        lambda v: backlight.cross_entropy(backlight.tensor(x @ v), [0, 4, 2, 2]), w, h=1e-5)
+        lambda v: backlight.cross_entropy(backlight.tensor(x @ v), [0, 4, 2, 2]), w, h=1e-5
+    )
     np.testing.assert_allclose(np.asarray(analytic), numeric, rtol=0, atol=1e-9)
 
 
 def planted(rule, forward=lambda np, x: np.tanh(x)):
     """A gate with this backward rule, kept out of the table."""
+
     class Planted(Elementwise):
         """A gate for a test."""
 
@@ -98,10 +101,13 @@ def planted(rule, forward=lambda np, x: np.tanh(x)):
     return gate
 
 
-@pytest.mark.parametrize(("rule", "mistake"), [
-    (lambda u, x, o: 2.0 * u * (1.0 - o * o), "twice too large"),
-    (lambda u, x, o: -u * (1.0 - o * o), "the sign"),
-])
+@pytest.mark.parametrize(
+    ("rule", "mistake"),
+    [
+        (lambda u, x, o: 2.0 * u * (1.0 - o * o), "twice too large"),
+        (lambda u, x, o: -u * (1.0 - o * o), "the sign"),
+    ],
+)
 def test_N5_planted_errors_are_caught_and_named(rule, mistake):
     report = gradcheck(planted(rule), np.array([0.3, -0.7, 1.1]))
     assert not report.ok
@@ -156,9 +162,18 @@ def test_N7_descent_converges_below_two_over_curvature():
 # ── 2.3 ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("error", "verdict"), [
-    (0.5, "wrong"), (1.1e-2, "wrong"), (9e-3, "uncomfortable"), (1.1e-4, "uncomfortable"),
-    (9e-5, "too high"), (1e-7, "happy"), (1e-9, "happy")])
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (0.5, "wrong"),
+        (1.1e-2, "wrong"),
+        (9e-3, "uncomfortable"),
+        (1.1e-4, "uncomfortable"),
+        (9e-5, "too high"),
+        (1e-7, "happy"),
+        (1e-9, "happy"),
+    ],
+)
 def test_2_3_verdicts(error, verdict):
     assert check.judge(error).value == verdict
     assert check.judge(9e-5, kinks=True).value == "fine with kinks"
@@ -172,29 +187,48 @@ def test_2_3_order_of_the_two_differences():
 
 def test_2_3_float64_not_float32():
     """Centred at h = 1e-5, the largest relative error over the five inputs."""
-    slopes = {"a": SLOPE_A, "b": 0.31498075621051985, "c": -SLOPE_A, "x": -SLOPE_A,
-              "y": 0.20998717080701323}
+    slopes = {
+        "a": SLOPE_A,
+        "b": 0.31498075621051985,
+        "c": -SLOPE_A,
+        "x": -SLOPE_A,
+        "y": 0.20998717080701323,
+    }
     given = {"a": 1.0, "b": 2.0, "c": -3.0, "x": -1.0, "y": 3.0}
     worst = {}
     for dtype in (np.float32, np.float64):
+
         def of(value, name, dtype=dtype):
             v = {k: dtype(one) for k, one in given.items()} | {name: value}
             one = dtype(1)
             return one / (one + np.exp(-(v["a"] * v["x"] + v["b"] * v["y"] + v["c"])))
 
-        worst[dtype] = max(check.relative_error(float(numerical_gradient(
-            lambda value, name=name: of(value, name), np.array(given[name], dtype), 1e-5)), slope)
-            for name, slope in slopes.items())
+        worst[dtype] = max(
+            check.relative_error(
+                float(
+                    numerical_gradient(
+                        lambda value, name=name: of(value, name), np.array(given[name], dtype), 1e-5
+                    )
+                ),
+                slope,
+            )
+            for name, slope in slopes.items()
+        )
     assert worst[np.float32] == pytest.approx(2.1e-2, rel=0.1)
     assert worst[np.float64] == pytest.approx(7.1e-11, rel=0.1)
 
 
 def test_2_3_the_curve_of_steps():
     """1e-2 → 5.5e-5, ×100 better for each tenth of h, best at 1e-5, then rounding takes over."""
-    slopes = {"a": (1.0, lambda a: -a + 3.0, -1.0), "b": (2.0, lambda b: 3 * b - 4.0, 3.0),
-              "y": (3.0, lambda y: 2 * y - 4.0, 2.0)}
-    curves = [error_by_step(lambda v, inner=inner: 1 / (1 + np.exp(-inner(v))), at,
-                            partner * -SLOPE_A) for at, inner, partner in slopes.values()]
+    slopes = {
+        "a": (1.0, lambda a: -a + 3.0, -1.0),
+        "b": (2.0, lambda b: 3 * b - 4.0, 3.0),
+        "y": (3.0, lambda y: 2 * y - 4.0, 2.0),
+    }
+    curves = [
+        error_by_step(lambda v, inner=inner: 1 / (1 + np.exp(-inner(v))), at, partner * -SLOPE_A)
+        for at, inner, partner in slopes.values()
+    ]
     worst = [max(curve[place][1] for curve in curves) for place in range(7)]
     np.testing.assert_allclose(worst[:3], [5.5e-5, 5.5e-7, 5.5e-9], rtol=0.03)
     assert int(np.argmin(worst)) in (3, 4)
@@ -226,8 +260,9 @@ def test_2_3_regularisation_must_not_drown_the_data_loss():
 
 def test_2_3_dropout_keeps_its_mask_over_the_evaluations():
     backlight.manual_seed(1)
-    net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Dropout(0.5), nn.BatchNorm1d(6),
-                        nn.Linear(6, 3))
+    net = nn.Sequential(
+        nn.Linear(4, 6), nn.Tanh(), nn.Dropout(0.5), nn.BatchNorm1d(6), nn.Linear(6, 3)
+    )
     x, labels = backlight.randn(5, 4), np.array([0, 1, 2, 2, 1])
     before = backlight.engine.random.default.count
     report = gradcheck(net, (x, labels), loss=backlight.cross_entropy)
@@ -237,8 +272,9 @@ def test_2_3_dropout_keeps_its_mask_over_the_evaluations():
 
 def test_2_3_every_parameter_is_sampled():
     net = nn.Sequential(nn.Linear(20, 30), nn.Tanh(), nn.Linear(30, 4))
-    report = gradcheck(net, (backlight.randn(3, 20), np.array([0, 1, 3])),
-                       loss=backlight.cross_entropy, samples=2)
+    report = gradcheck(
+        net, (backlight.randn(3, 20), np.array([0, 1, 3])), loss=backlight.cross_entropy, samples=2
+    )
     assert report.ok
     assert {"0.weight", "0.bias", "2.weight", "2.bias"} <= {row.name for row in report.rows}
 
@@ -251,12 +287,21 @@ LAYERS = {
     "softmax_loss": (lambda s: backlight.cross_entropy(s, [0, 3, 9, 2, 2]), [(5, 10)], 1e-8),
     "batchnorm": (lambda x, g, b: backlight.batch_norm(x, g, b), [(4, 5), (5,), (5,)], 1e-8),
     "layernorm": (lambda x, g, b: backlight.layer_norm(x, g, b), [(4, 5), (5,), (5,)], 1e-8),
-    "group_norm": (lambda x, g, b: backlight.group_norm(x, g, b, groups=2),
-                   [(2, 6, 4, 5), (6,), (6,)], 1e-7),
-    "conv_backward": (lambda x, w, b: backlight.conv2d(x, w, b, padding=1),
-                      [(2, 3, 5, 5), (2, 3, 3, 3), (2,)], 1e-8),
-    "max_pool_backward": (lambda x: backlight.max_pool2d(x, kernel_size=2, stride=2),
-                          [(2, 2, 4, 4)], 1e-12),
+    "group_norm": (
+        lambda x, g, b: backlight.group_norm(x, g, b, groups=2),
+        [(2, 6, 4, 5), (6,), (6,)],
+        1e-7,
+    ),
+    "conv_backward": (
+        lambda x, w, b: backlight.conv2d(x, w, b, padding=1),
+        [(2, 3, 5, 5), (2, 3, 3, 3), (2,)],
+        1e-8,
+    ),
+    "max_pool_backward": (
+        lambda x: backlight.max_pool2d(x, kernel_size=2, stride=2),
+        [(2, 2, 4, 4)],
+        1e-12,
+    ),
 }
 
 
@@ -268,13 +313,15 @@ def test_expected_errors_of_the_assignments(name):
     output, pull = backlight.vjp(function, *inputs)
     upstream = rng.randn(*output.shape)
     for place, found in enumerate(pull(upstream)):
+
         def at(value, place=place):
-            given = [*inputs[:place], value, *inputs[place + 1:]]
+            given = [*inputs[:place], value, *inputs[place + 1 :]]
             return function(*map(backlight.tensor, given))
 
         # Two steps, so that the error by the step vanishes and rounding is all there is.
-        coarse, fine = (numerical_gradient(at, inputs[place], h, upstream=upstream)
-                        for h in (2e-3, 1e-3))
+        coarse, fine = (
+            numerical_gradient(at, inputs[place], h, upstream=upstream) for h in (2e-3, 1e-3)
+        )
         numeric, exact = (4 * fine - coarse) / 3, np.asarray(found)
         size = np.max(np.abs(exact) + np.abs(numeric))
         assert np.max(np.abs(exact - numeric)) / size < accepted

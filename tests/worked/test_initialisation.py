@@ -9,8 +9,8 @@ import backlight
 from backlight import nn, optim
 from backlight.data import Normalize, Whiten
 
-TENTHS = [.2136, .0475, .0106, .00237, 5.3e-4]
-ROOTS = [.628, .485, .407, .357, .321]
+TENTHS = [0.2136, 0.0475, 0.0106, 0.00237, 5.3e-4]
+ROOTS = [0.628, 0.485, 0.407, 0.357, 0.321]
 
 
 def activations(std, activation, depth=5, width=500, seed=3):
@@ -27,8 +27,9 @@ def activations(std, activation, depth=5, width=500, seed=3):
     return spread, np.asarray(x)
 
 
-@pytest.mark.parametrize(("std", "expected"), [
-    (0.01, TENTHS), (1.0, [.982] * 5), (1 / math.sqrt(500), ROOTS)])
+@pytest.mark.parametrize(
+    ("std", "expected"), [(0.01, TENTHS), (1.0, [0.982] * 5), (1 / math.sqrt(500), ROOTS)]
+)
 def test_2_1_tanh_activations_by_depth(std, expected):
     spread, _ = activations(std, backlight.tanh)
     np.testing.assert_allclose(spread, expected, rtol=0.03)
@@ -40,22 +41,29 @@ def test_2_1_large_weights_saturate_tanh():
 
 
 def test_2_1_relu_halves_the_variance_unless_he_doubles_the_weights():
-    halved = np.mean([activations(1 / math.sqrt(500), backlight.relu, depth=3, seed=seed)[0]
-                      for seed in range(8)], axis=0)  # one seed's third layer varies by 4%
-    np.testing.assert_allclose(halved[:3], [.584, .416, .298], rtol=0.05)
+    halved = np.mean(
+        [
+            activations(1 / math.sqrt(500), backlight.relu, depth=3, seed=seed)[0]
+            for seed in range(8)
+        ],
+        axis=0,
+    )  # one seed's third layer varies by 4%
+    np.testing.assert_allclose(halved[:3], [0.584, 0.416, 0.298], rtol=0.05)
     np.testing.assert_allclose(np.diff(np.log2(halved)) * 2, -1, atol=0.15)
-    kept = np.mean([activations(math.sqrt(2 / 500), backlight.relu, seed=seed)[0]
-                    for seed in range(4)], axis=0)
+    kept = np.mean(
+        [activations(math.sqrt(2 / 500), backlight.relu, seed=seed)[0] for seed in range(4)], axis=0
+    )
     assert 0.77 < kept.min() <= kept.max() < 0.93
 
 
 def test_2_1_named_initialisations():
     backlight.manual_seed(0)
     w = nn.Linear(400, 800).weight
-    for fill, std in ((nn.init.xavier_normal_, math.sqrt(2 / 1200)),
-                      (lambda t: nn.init.kaiming_normal_(t, nonlinearity="relu"),
-                       math.sqrt(2 / 400)),
-                      (nn.init.xavier_uniform_, math.sqrt(2 / 1200))):
+    for fill, std in (
+        (nn.init.xavier_normal_, math.sqrt(2 / 1200)),
+        (lambda t: nn.init.kaiming_normal_(t, nonlinearity="relu"), math.sqrt(2 / 400)),
+        (nn.init.xavier_uniform_, math.sqrt(2 / 1200)),
+    ):
         fill(w)
         assert w.detach().numpy().std() == pytest.approx(std, rel=0.01)
     nn.init.sparse_(w, connections=10)
@@ -168,11 +176,14 @@ def test_2_1_batch_norm_evaluates_by_running_statistics():
     np.testing.assert_allclose(np.asarray(one.detach()), 0, atol=0.1)
 
 
-@pytest.mark.parametrize(("name", "layer", "axes"), [
-    ("layer norm", lambda: nn.LayerNorm((6, 4, 5)), (1, 2, 3)),
-    ("spatial batch norm", lambda: nn.BatchNorm2d(6), (0, 2, 3)),
-    ("instance norm", lambda: nn.InstanceNorm2d(6), (2, 3)),
-])
+@pytest.mark.parametrize(
+    ("name", "layer", "axes"),
+    [
+        ("layer norm", lambda: nn.LayerNorm((6, 4, 5)), (1, 2, 3)),
+        ("spatial batch norm", lambda: nn.BatchNorm2d(6), (0, 2, 3)),
+        ("instance norm", lambda: nn.InstanceNorm2d(6), (2, 3)),
+    ],
+)
 def test_2_1_norms_and_their_axes(name, layer, axes):
     x = 4 * np.random.RandomState(0).randn(2, 6, 4, 5) + 10
     y = np.asarray(layer().double()(backlight.tensor(x)).detach())
@@ -197,8 +208,10 @@ def final_loss(scale, normalised):
     for k in range(7):
         layers.append(nn.Linear(20 if k == 0 else 50, 50))
         layers += [nn.BatchNorm1d(50)] * normalised + [nn.ReLU()]
-    net = nn.Sequential(*[nn.BatchNorm1d(50) if isinstance(one, nn.BatchNorm1d) else one
-                          for one in layers], nn.Linear(50, 3))
+    net = nn.Sequential(
+        *[nn.BatchNorm1d(50) if isinstance(one, nn.BatchNorm1d) else one for one in layers],
+        nn.Linear(50, 3),
+    )
     for module in net:
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=scale)
@@ -225,6 +238,6 @@ def test_2_1_local_response_norm_of_alexnet():
     """x / (2 + 1e-4·Σ x²)^¾ over five neighbouring channels."""
     x = np.random.RandomState(0).randn(1, 7, 2, 2) * 30
     squares = np.pad(x * x, ((0, 0), (2, 2), (0, 0), (0, 0)))
-    sums = sum(squares[:, k:k + 7] for k in range(5))
+    sums = sum(squares[:, k : k + 7] for k in range(5))
     y = np.asarray(backlight.local_response_norm(x, size=5, k=2.0, alpha=5e-4, beta=0.75))
     np.testing.assert_allclose(y, x / (2 + 1e-4 * sums) ** 0.75, rtol=1e-12)

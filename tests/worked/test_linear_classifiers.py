@@ -7,10 +7,16 @@ import backlight
 from backlight import models, nn, optim
 from backlight.data import circles
 
-CAT = {"W": [[0.2, -0.5, 0.1, 2.0], [1.5, 1.3, 2.1, 0.0], [0.0, 0.25, 0.2, -0.3]],
-       "x": [56.0, 231.0, 24.0, 2.0], "b": [1.1, 3.2, -1.2]}
-SECOND = {"W": [[0.01, -0.05, 0.1, 0.05], [0.7, 0.2, 0.05, 0.16], [0.0, -0.45, -0.2, 0.03]],
-          "x": [-15.0, 22.0, -44.0, 56.0], "b": [0.0, 0.2, -0.3]}
+CAT = {
+    "W": [[0.2, -0.5, 0.1, 2.0], [1.5, 1.3, 2.1, 0.0], [0.0, 0.25, 0.2, -0.3]],
+    "x": [56.0, 231.0, 24.0, 2.0],
+    "b": [1.1, 3.2, -1.2],
+}
+SECOND = {
+    "W": [[0.01, -0.05, 0.1, 0.05], [0.7, 0.2, 0.05, 0.16], [0.0, -0.45, -0.2, 0.03]],
+    "x": [-15.0, 22.0, -44.0, 56.0],
+    "b": [0.0, 0.2, -0.3],
+}
 
 
 def arrays(given):
@@ -44,8 +50,7 @@ def test_L2_a_bad_w_calls_the_cat_a_dog_and_a_step_helps():
     weights = backlight.tensor(w, requires_grad=True)
 
     def loss():
-        return backlight.multiclass_hinge(
-            (weights @ backlight.tensor(x) + b).reshape(1, 3), [0])
+        return backlight.multiclass_hinge((weights @ backlight.tensor(x) + b).reshape(1, 3), [0])
 
     assert (w @ x + b).argmax() == 1
     before = loss()
@@ -75,9 +80,14 @@ def test_L5_parameters():
         assert nn.summary(built.module, (1, 3, 32, 32)).parameters == 30_730 == 10 * 3073
 
 
-@pytest.mark.parametrize("rule", [lambda p: optim.SGD(p, lr=0.1),
-                                  lambda p: optim.SGD(p, lr=0.05, momentum=0.9),
-                                  lambda p: optim.Adam(p, lr=0.05)])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda p: optim.SGD(p, lr=0.1),
+        lambda p: optim.SGD(p, lr=0.05, momentum=0.9),
+        lambda p: optim.Adam(p, lr=0.05),
+    ],
+)
 @pytest.mark.parametrize("name", ["softmax", "svm"])
 def test_L7_losses_and_optimisers_are_exchangeable(name, rule):
     rng = np.random.RandomState(0)
@@ -132,14 +142,16 @@ def test_L12_L13_losses_before_learning():
 def test_L14_two_class_softmax_is_a_sigmoid_of_the_difference():
     scores = np.random.RandomState(0).randn(200, 2) * 5
     p = np.asarray(backlight.softmax(scores, axis=1))[:, 1]
-    np.testing.assert_allclose(p, np.asarray(backlight.sigmoid(scores[:, 1] - scores[:, 0])),
-                               rtol=0, atol=1e-15)
+    np.testing.assert_allclose(
+        p, np.asarray(backlight.sigmoid(scores[:, 1] - scores[:, 0])), rtol=0, atol=1e-15
+    )
 
 
 def test_L15_probability_one_half_is_score_zero():
     scores = np.array([-1e-9, 0.0, 1e-9, -3.0, 3.0])
-    np.testing.assert_array_equal(np.asarray(backlight.sigmoid(scores)) > 0.5,
-                                  np.asarray(backlight.step(scores)) > 0.5)
+    np.testing.assert_array_equal(
+        np.asarray(backlight.sigmoid(scores)) > 0.5, np.asarray(backlight.step(scores)) > 0.5
+    )
 
 
 # ── the table of worked numbers ────────────────────────────────────────────────────────────────
@@ -154,18 +166,25 @@ def test_svm_vs_softmax():
     loss = backlight.cross_entropy(scores, [2]).item()
     assert round(loss, 10) == 1.0401905694
     assert round(loss / np.log(10), 10) == 0.4517490244
-    np.testing.assert_allclose(np.exp(scores.detach().numpy()[0]),
-                               [0.0578443209, 2.3631606937, 1.3231298123], atol=5e-11)
-    np.testing.assert_allclose(backlight.softmax(scores, axis=1).detach().numpy()[0],
-                               [0.0154493157, 0.6311633536, 0.3533873307], atol=5e-11)
+    np.testing.assert_allclose(
+        np.exp(scores.detach().numpy()[0]), [0.0578443209, 2.3631606937, 1.3231298123], atol=5e-11
+    )
+    np.testing.assert_allclose(
+        backlight.softmax(scores, axis=1).detach().numpy()[0],
+        [0.0154493157, 0.6311633536, 0.3533873307],
+        atol=5e-11,
+    )
 
 
 def test_hinge_with_a_margin_of_10():
     assert backlight.multiclass_hinge(np.array([[13.0, -7.0, 11.0]]), [0], margin=10) == 8
 
 
-HINGES = [([3.2, 5.1, -1.7], 0, 2.9, 2.0403551528), ([1.3, 4.9, 2.0], 1, 0, 0.0791317783),
-          ([2.2, 2.5, -3.1], 2, 12.9, 6.1564772017)]
+HINGES = [
+    ([3.2, 5.1, -1.7], 0, 2.9, 2.0403551528),
+    ([1.3, 4.9, 2.0], 1, 0, 0.0791317783),
+    ([2.2, 2.5, -3.1], 2, 12.9, 6.1564772017),
+]
 
 
 def test_hinge_lecture():
@@ -174,8 +193,11 @@ def test_hinge_lecture():
     each = backlight.multiclass_hinge(scores, labels, reduction="none")
     np.testing.assert_allclose(each, [2.9, 0, 12.9], rtol=1e-12, atol=1e-12)
     assert round(float(backlight.multiclass_hinge(scores, labels)), 10) == 5.2666666667
-    np.testing.assert_allclose(backlight.cross_entropy(scores, labels, reduction="none"),
-                               [one[3] for one in HINGES], atol=5e-11)
+    np.testing.assert_allclose(
+        backlight.cross_entropy(scores, labels, reduction="none"),
+        [one[3] for one in HINGES],
+        atol=5e-11,
+    )
 
 
 def test_softmax_lecture():
@@ -185,25 +207,29 @@ def test_softmax_lecture():
     assert -np.log(p[0]) == pytest.approx(2.0403551528, abs=5e-11)
 
 
-@pytest.mark.parametrize(("scores", "probabilities"), [
-    ([1, -2, 0], [0.7053845127, 0.0351190270, 0.2594964603]),
-    ([0.5, -1, 0], [0.5465493873, 0.1219516523, 0.3314989604]),
-    ([12.5, 0.6, -23.0], [0.99999320964, 6.7903586981e-06, 3.8242206601e-16]),
-    ([123, 456, 789], [5.7527440570e-290, 2.3984878688e-145, 1.0]),
-])
+@pytest.mark.parametrize(
+    ("scores", "probabilities"),
+    [
+        ([1, -2, 0], [0.7053845127, 0.0351190270, 0.2594964603]),
+        ([0.5, -1, 0], [0.5465493873, 0.1219516523, 0.3314989604]),
+        ([12.5, 0.6, -23.0], [0.99999320964, 6.7903586981e-06, 3.8242206601e-16]),
+        ([123, 456, 789], [5.7527440570e-290, 2.3984878688e-145, 1.0]),
+    ],
+)
 def test_softmax_of_the_notes(scores, probabilities):
     found = backlight.softmax(np.array(scores, np.float64), axis=0)
     np.testing.assert_allclose(found, probabilities, rtol=2e-9)
     assert found.sum() == pytest.approx(1, abs=1e-15)
 
 
-@pytest.mark.parametrize(("scores", "cross_entropy"), [
-    ([10, -2, 3], 9.17605e-4), ([10, -100, -100], 0.0), ([10, 9, 9], 0.551444714)])
+@pytest.mark.parametrize(
+    ("scores", "cross_entropy"),
+    [([10, -2, 3], 9.17605e-4), ([10, -100, -100], 0.0), ([10, 9, 9], 0.551444714)],
+)
 def test_indifference_of_the_svm(scores, cross_entropy):
     scores = np.array([scores], np.float64)
     assert backlight.multiclass_hinge(scores, [0]) == 0
-    assert float(backlight.cross_entropy(scores, [0])) == pytest.approx(
-        cross_entropy, abs=5e-9)
+    assert float(backlight.cross_entropy(scores, [0])) == pytest.approx(cross_entropy, abs=5e-9)
 
 
 def test_I6_dscores():
@@ -240,7 +266,7 @@ def test_hg_svm_cost():
     b = backlight.tensor(np.array(0.3), requires_grad=True)
     scores = (backlight.tensor(x) @ w.T)[:, 0] + b
     np.testing.assert_allclose(scores.detach().numpy(), [0.56, 0.37, 1.1], rtol=1e-14)
-    costs = [binary_hinge(scores[k:k + 1], signs[k:k + 1]).item() for k in range(3)]
+    costs = [binary_hinge(scores[k : k + 1], signs[k : k + 1]).item() for k in range(3)]
     assert costs == pytest.approx([0.44, 1.37, 0], abs=1e-14)
     penalty = optim.l2_penalty(w, 0.2)  # α‖w‖² with α = 0.1
     assert penalty.item() == pytest.approx(0.005)
@@ -280,15 +306,18 @@ def test_hg_svm_train():
     for k in range(400):
         rule.zero_grad()
         score = ((backlight.tensor(SIX[k % 6]) * w).sum() + b).reshape(1)
-        (binary_hinge(score, SIGNS[k % 6:k % 6 + 1]) + optim.l2_penalty(w, 1.0)).backward()
+        (binary_hinge(score, SIGNS[k % 6 : k % 6 + 1]) + optim.l2_penalty(w, 1.0)).backward()
         rule.step()
     assert [*w.detach().numpy()[0], b.item()] == pytest.approx(
-        [0.6397158906, -0.1284062492, -0.89], abs=5e-11)
+        [0.6397158906, -0.1284062492, -0.89], abs=5e-11
+    )
     assert accuracy() == pytest.approx(0.8333333)
 
 
-BYTES = (np.array([[56, 32, 10, 18], [90, 23, 128, 133], [24, 26, 178, 200], [2, 0, 255, 220]]),
-         np.array([[10, 20, 24, 17], [8, 10, 89, 100], [12, 16, 178, 170], [4, 32, 233, 112]]))
+BYTES = (
+    np.array([[56, 32, 10, 18], [90, 23, 128, 133], [24, 26, 178, 200], [2, 0, 255, 220]]),
+    np.array([[10, 20, 24, 17], [8, 10, 89, 100], [12, 16, 178, 170], [4, 32, 233, 112]]),
+)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])

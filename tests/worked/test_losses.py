@@ -15,21 +15,24 @@ RNG = np.random.RandomState(2)
 def test_I1_initial_losses():
     scores = np.zeros((4, 10))
     assert float(backlight.cross_entropy(scores, [0, 3, 9, 5])) == pytest.approx(math.log(10))
-    assert float(backlight.cross_entropy(np.zeros((4, 3)), [0, 2, 1, 1])) == pytest.approx(1.098612,
-                                                                                         abs=5e-7)
+    assert float(backlight.cross_entropy(np.zeros((4, 3)), [0, 2, 1, 1])) == pytest.approx(
+        1.098612, abs=5e-7
+    )
     assert backlight.multiclass_hinge(scores, [0, 3, 9, 5]) == 9
 
 
-@pytest.mark.parametrize(("length", "kept", "expected"), [(1, 1.0, 2.3), (10, 1.0, 23),
-                                                          (10, 0.1, 2.3)])
+@pytest.mark.parametrize(
+    ("length", "kept", "expected"), [(1, 1.0, 2.3), (10, 1.0, 23), (10, 0.1, 2.3)]
+)
 def test_2_4_initial_loss_of_a_sequence(length, kept, expected):
     """Summed over time, averaged over examples: 2.3 for one step, 23 for ten, 2.3 for a tenth."""
     examples = 2000
     scores = 0.001 * RNG.randn(examples, length, 10)
     labels = RNG.randint(0, 10, (examples, length))
     labels[RNG.rand(examples, length) >= kept] = -1
-    loss = backlight.cross_entropy(scores.reshape(-1, 10), labels.ravel(), reduction="sum",
-                                   ignore_index=-1)
+    loss = backlight.cross_entropy(
+        scores.reshape(-1, 10), labels.ravel(), reduction="sum", ignore_index=-1
+    )
     assert float(loss) / examples == pytest.approx(expected, rel=0.03)
 
 
@@ -42,8 +45,10 @@ def test_I2_cross_entropy_of_two_distributions():
     assert float(backlight.cross_entropy_of(P, Q)) / bits == pytest.approx(1.75)
 
 
-@pytest.mark.parametrize(("p", "q", "value"), [
-    ([1, 0], [0, 1], math.inf), ([1, 0], [1, 0], 0.0), ([1, 0], [0.9, 0.1], 0.1053605157)])
+@pytest.mark.parametrize(
+    ("p", "q", "value"),
+    [([1, 0], [0, 1], math.inf), ([1, 0], [1, 0], 0.0), ([1, 0], [0.9, 0.1], 0.1053605157)],
+)
 def test_I2_extremes(p, q, value):
     found = float(backlight.cross_entropy_of(np.array(p, float), np.array(q, float)))
     assert found == pytest.approx(value, abs=5e-11)
@@ -63,7 +68,10 @@ def test_I4_entropy_and_divergence_add_up():
     p, q = (np.asarray(backlight.softmax(RNG.randn(50, 6), axis=1)) for _ in range(2))
     np.testing.assert_allclose(
         backlight.cross_entropy_of(p, q),
-        np.asarray(backlight.entropy(p)) + backlight.kl_divergence(p, q), rtol=0, atol=2e-15)
+        np.asarray(backlight.entropy(p)) + backlight.kl_divergence(p, q),
+        rtol=0,
+        atol=2e-15,
+    )
 
 
 # ── 2.2 ────────────────────────────────────────────────────────────────────────────────────────
@@ -73,12 +81,14 @@ X, LABELS = RNG.randn(40, 5), RNG.randint(0, 3, 40)
 
 def svm(w, margin, strength, **options):
     scores = backlight.tensor(X) @ w
-    return backlight.multiclass_hinge(scores, LABELS, margin=margin, **options) + \
-        optim.l2_penalty(w, strength)
+    return backlight.multiclass_hinge(scores, LABELS, margin=margin, **options) + optim.l2_penalty(
+        w, strength
+    )
 
 
 def test_2_2_only_lambda_matters_not_the_margin():
     """(Δ = 100, λ/100) is solved by exactly 100 times the solution of (Δ = 1, λ)."""
+
     def solved(margin, strength, lr):
         w = backlight.tensor(np.zeros((5, 3)), requires_grad=True)
         rule = optim.SGD([w], lr=lr)
@@ -91,8 +101,11 @@ def test_2_2_only_lambda_matters_not_the_margin():
     one, hundred = solved(1.0, 0.5, 0.02), solved(100.0, 0.005, 2.0)
     np.testing.assert_allclose(hundred, 100 * one, rtol=1e-9)
     assert ((X @ one).argmax(axis=1) == (X @ hundred).argmax(axis=1)).all()
-    np.testing.assert_allclose(svm(backlight.tensor(hundred), 100.0, 0.005).item(),
-                               100 * svm(backlight.tensor(one), 1.0, 0.5).item(), rtol=1e-9)
+    np.testing.assert_allclose(
+        svm(backlight.tensor(hundred), 100.0, 0.005).item(),
+        100 * svm(backlight.tensor(one), 1.0, 0.5).item(),
+        rtol=1e-9,
+    )
 
 
 def test_2_2_two_classes_are_the_binary_hinge():
@@ -100,10 +113,13 @@ def test_2_2_two_classes_are_the_binary_hinge():
     f, t = scores[:, 1] - scores[:, 0], 2 * labels - 1
     binary = np.maximum(0, 1 - t * f)
     np.testing.assert_allclose(
-        backlight.multiclass_hinge(scores, labels, reduction="none"), binary, atol=1e-15)
+        backlight.multiclass_hinge(scores, labels, reduction="none"), binary, atol=1e-15
+    )
     np.testing.assert_allclose(
-        backlight.multiclass_hinge(scores, labels, squared=True, reduction="none"), binary ** 2,
-        atol=1e-14)
+        backlight.multiclass_hinge(scores, labels, squared=True, reduction="none"),
+        binary**2,
+        atol=1e-14,
+    )
 
 
 def test_2_2_one_against_the_rest():
@@ -122,10 +138,11 @@ def test_2_2_scale_is_ambiguous_until_regularised():
 
 def test_2_2_penalties_and_their_gradients():
     values = np.array([[1.5, -2.0], [0.5, 3.0]])
-    for penalty, slope in ((lambda w: optim.l2_penalty(w, 0.3), 0.3 * values),
-                           (lambda w: optim.l1_penalty(w, 0.3), 0.3 * np.sign(values)),
-                           (lambda w: optim.elastic_penalty(w, 0.2, 0.1),
-                            0.2 * np.sign(values) + 0.1 * values)):
+    for penalty, slope in (
+        (lambda w: optim.l2_penalty(w, 0.3), 0.3 * values),
+        (lambda w: optim.l1_penalty(w, 0.3), 0.3 * np.sign(values)),
+        (lambda w: optim.elastic_penalty(w, 0.2, 0.1), 0.2 * np.sign(values) + 0.1 * values),
+    ):
         w = backlight.tensor(values, requires_grad=True)
         penalty(w).backward()
         np.testing.assert_allclose(w.grad.numpy(), slope, rtol=1e-14)
@@ -161,7 +178,8 @@ def test_2_2_softmax_is_stable(dtype):
     p = np.asarray(backlight.softmax(scores, axis=1))
     assert np.isfinite(p).all()
     np.testing.assert_array_equal(
-        p, backlight.softmax(scores - scores.max(axis=1, keepdims=True), axis=1))
+        p, backlight.softmax(scores - scores.max(axis=1, keepdims=True), axis=1)
+    )
     assert float(backlight.cross_entropy(scores, [0, 1])) == pytest.approx((666 + 2e4) / 2)
     assert backlight.gradcheck(backlight.cross_entropy, (scores.astype(float), [0, 1])).ok
 

@@ -55,8 +55,9 @@ def test_O5_noise_of_the_loss_falls_with_the_root_of_the_batch():
     each = np.asarray(backlight.cross_entropy(backlight.tensor(x @ w), labels, reduction="none"))
     spread = {}
     for size in (1, 16, 256):
-        loader = DataLoader(Examples(each.reshape(-1, 1), labels), batch_size=size, seed=0,
-                            drop_last=True)
+        loader = DataLoader(
+            Examples(each.reshape(-1, 1), labels), batch_size=size, seed=0, drop_last=True
+        )
         spread[size] = np.std([batch.mean() for batch, _ in loader])
     assert spread[1] / spread[16] == pytest.approx(4, rel=0.1)
     assert spread[16] / spread[256] == pytest.approx(4, rel=0.25)
@@ -66,8 +67,11 @@ def test_O6_copies_add_nothing_to_the_gradient():
     x, labels = clouds(100)
 
     def gradient(inputs, answers):
-        return np.asarray(backlight.grad(lambda w: backlight.cross_entropy(
-            backlight.tensor(inputs) @ w, answers))(np.ones((4, 3)))).ravel()
+        return np.asarray(
+            backlight.grad(
+                lambda w: backlight.cross_entropy(backlight.tensor(inputs) @ w, answers)
+            )(np.ones((4, 3)))
+        ).ravel()
 
     unique = gradient(x, labels)
     copied = gradient(np.tile(x, (120, 1)), np.tile(labels, 120))
@@ -82,8 +86,9 @@ def test_O8_a_slice_of_the_hinge_is_piecewise_linear():
     x, w, direction = rng.randn(5), rng.randn(4, 5), rng.randn(4, 5)
     a = np.linspace(-3, 3, 2001)
     scores = (w + a[:, None, None] * direction) @ x
-    loss = np.asarray(backlight.multiclass_hinge(backlight.tensor(scores), np.full(2001, 2),
-                                                 reduction="none"))
+    loss = np.asarray(
+        backlight.multiclass_hinge(backlight.tensor(scores), np.full(2001, 2), reduction="none")
+    )
     bends = np.abs(np.diff(loss, 2)) > 1e-9
     corners = np.count_nonzero(np.diff(np.flatnonzero(bends)) > 1) + 1
     assert 1 <= corners <= 3
@@ -98,8 +103,9 @@ def test_O9_the_hinge_is_convex_and_a_network_is_not():
 
     def hinge(w):
         scores = (x @ w).reshape(-1, 3)
-        each = backlight.multiclass_hinge(backlight.tensor(scores), np.tile(labels, len(w)),
-                                          reduction="none")
+        each = backlight.multiclass_hinge(
+            backlight.tensor(scores), np.tile(labels, len(w)), reduction="none"
+        )
         return np.asarray(each).reshape(len(w), -1).mean(axis=1)
 
     assert (hinge(ends.mean(axis=0)) <= (hinge(ends[0]) + hinge(ends[1])) / 2 + 1e-9).all()
@@ -116,11 +122,14 @@ def test_O9_the_hinge_is_convex_and_a_network_is_not():
     assert violated
 
 
-@pytest.mark.parametrize(("function", "signs"), [
-    (lambda v: v[0] ** 2 - v[1] ** 2, (-1, 1)),                   # a saddle
-    (lambda v: (v[0] ** 4 - v[0] ** 2) + v[1] ** 2 + v[0] ** 2 * 2, (1, 1)),  # a minimum
-    (lambda v: v[0] ** 2 + 0 * v[1], (0, 1)),                     # flat along one axis
-])
+@pytest.mark.parametrize(
+    ("function", "signs"),
+    [
+        (lambda v: v[0] ** 2 - v[1] ** 2, (-1, 1)),  # a saddle
+        (lambda v: (v[0] ** 4 - v[0] ** 2) + v[1] ** 2 + v[0] ** 2 * 2, (1, 1)),  # a minimum
+        (lambda v: v[0] ** 2 + 0 * v[1], (0, 1)),  # flat along one axis
+    ],
+)
 def test_O10_a_zero_gradient_is_only_a_stationary_point(function, signs):
     at = np.zeros(2)
     np.testing.assert_array_equal(np.asarray(backlight.grad(function)(at)), 0)
@@ -133,13 +142,19 @@ def test_O10_a_zero_gradient_is_only_a_stationary_point(function, signs):
 RULES = {
     "sgd": (lambda p: optim.SGD(p, lr=0.1), [0.9, 0.81, 0.729], 9),
     "momentum": (lambda p: optim.SGD(p, lr=0.1, momentum=0.9), [0.9, 0.72, 0.486], 9),
-    "nesterov": (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
-                 [0.81, 0.5751, 0.327321], 9),
+    "nesterov": (
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+        [0.81, 0.5751, 0.327321],
+        9,
+    ),
     "adagrad": (lambda p: optim.Adagrad(p, lr=0.1, eps=1e-8), [0.9, 0.833103528, 0.780456183], 8),
     "rmsprop": (lambda p: optim.RMSprop(p, lr=0.1, alpha=0.99), [1e-7, -1e-9, 0.0], 9),
     "adam": (lambda p: optim.Adam(p, lr=0.1), [0.9, 0.80041223, 0.701586275], 8),
-    "adam without correction": (lambda p: optim.Adam(p, lr=0.1, bias_correction=False),
-                                [0.683772334, 0.270206169, -0.162141207], 8),
+    "adam without correction": (
+        lambda p: optim.Adam(p, lr=0.1, bias_correction=False),
+        [0.683772334, 0.270206169, -0.162141207],
+        8,
+    ),
 }
 
 
@@ -154,7 +169,7 @@ def test_2_5_first_three_steps_from_1_on_half_a_square(name):
         (x * x / 2).backward()
         rule.step()
         found.append(x.item())
-    assert found == pytest.approx(expected, abs=0.6 * 10.0 ** -digits)
+    assert found == pytest.approx(expected, abs=0.6 * 10.0**-digits)
 
 
 def test_2_5_rmsprop_begins_with_ten_times_the_rate():
@@ -178,7 +193,7 @@ def test_2_5_adam_counts_from_one():
     w = 1.0
     for t in range(1, 7):
         m, v = 0.9 * m + 0.1 * w, 0.999 * v + 0.001 * w * w
-        w -= 0.1 * (m / (1 - 0.9 ** t)) / (math.sqrt(v / (1 - 0.999 ** t)) + 1e-8)
+        w -= 0.1 * (m / (1 - 0.9**t)) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8)
     assert x.item() == pytest.approx(w, rel=1e-12)
 
 
@@ -240,15 +255,17 @@ def test_2_5_lbfgs_needs_no_hessian():
 
 def test_2_5_size_of_a_hessian():
     """A million parameters: 3725.29 GiB in float32."""
-    assert round(1e6 ** 2 * 4 / 2 ** 30, 2) == 3725.29
+    assert round(1e6**2 * 4 / 2**30, 2) == 3725.29
     assert "3725" in optim.LBFGS.__doc__
 
 
 def test_2_5_rmsprop_leaves_a_saddle_that_holds_descent():
     """x² − y² from (1, 1e-9): after 60 steps descent is still at the saddle."""
     reached = {}
-    for name, make in (("sgd", lambda p: optim.SGD(p, lr=0.05)),
-                       ("rmsprop", lambda p: optim.RMSprop(p, lr=0.05, alpha=0.9))):
+    for name, make in (
+        ("sgd", lambda p: optim.SGD(p, lr=0.05)),
+        ("rmsprop", lambda p: optim.RMSprop(p, lr=0.05, alpha=0.9)),
+    ):
         v = backlight.tensor(np.array([1.0, 1e-9]), requires_grad=True)
         rule = make([v])
         for _ in range(60):

@@ -23,14 +23,21 @@ IDENTITIES = [
     ("transpose", lambda x: x.T, (P,), lambda d: (d.T,)),
     ("sum along axis 0", lambda x: x.sum(axis=0), (P,), lambda d: (np.ones((3, 1)) * d,)),
     ("sum along axis 1", lambda x: x.sum(axis=1), (P,), lambda d: (d[:, None] * np.ones(4),)),
-    ("column added to all", lambda x, c: x + c, (P, COLUMN),
-     lambda d: (d, d.sum(axis=1, keepdims=True))),
+    (
+        "column added to all",
+        lambda x, c: x + c,
+        (P, COLUMN),
+        lambda d: (d, d.sum(axis=1, keepdims=True)),
+    ),
     ("row added to all", lambda x, r: x + r, (P, ROW), lambda d: (d, d.sum(axis=0, keepdims=True))),
 ]
 
 
-@pytest.mark.parametrize(("function", "inputs", "expected"), [one[1:] for one in IDENTITIES],
-                         ids=[one[0] for one in IDENTITIES])
+@pytest.mark.parametrize(
+    ("function", "inputs", "expected"),
+    [one[1:] for one in IDENTITIES],
+    ids=[one[0] for one in IDENTITIES],
+)
 def test_V1_identities_of_matrix_operations(function, inputs, expected):
     output, pull = backlight.vjp(function, *inputs)
     upstream = RNG.randn(*output.shape)
@@ -49,15 +56,18 @@ def test_V1_shapes_of_a_product():
 
 def test_V2_jacobian_of_a_product_is_the_matrix():
     np.testing.assert_array_equal(
-        np.asarray(backlight.jacobian(lambda x: backlight.tensor(A) @ x, B[:, 0])), A)
+        np.asarray(backlight.jacobian(lambda x: backlight.tensor(A) @ x, B[:, 0])), A
+    )
 
 
 FUNCTIONS = {
     "relu": (backlight.relu, (6,)),
     "softmax": (lambda x: backlight.softmax(x, axis=0), (5,)),
     "matmul": (lambda x: backlight.tensor(A) @ x, (10,)),
-    "conv": (lambda x: backlight.conv1d(x.reshape(1, 1, 8), np.array([[[1.0, 2.0, -1.0]]]))[0, 0],
-             (8,)),
+    "conv": (
+        lambda x: backlight.conv1d(x.reshape(1, 1, 8), np.array([[[1.0, 2.0, -1.0]]]))[0, 0],
+        (8,),
+    ),
 }
 
 
@@ -77,12 +87,14 @@ def test_V5_a_vjp_is_a_product_with_the_transposed_jacobian(name):
 def test_V5_structure_of_jacobians():
     """ReLU: a diagonal of 0 and 1. Convolution: one row of weights, shifted (Toeplitz)."""
     x = RNG.randn(6)
-    np.testing.assert_array_equal(np.asarray(backlight.jacobian(backlight.relu, x)),
-                                  np.diag((x > 0).astype(float)))
+    np.testing.assert_array_equal(
+        np.asarray(backlight.jacobian(backlight.relu, x)), np.diag((x > 0).astype(float))
+    )
     function, shape = FUNCTIONS["conv"]
     toeplitz = sum(w * np.eye(6, 8, k) for k, w in enumerate((1.0, 2.0, -1.0)))
-    np.testing.assert_array_equal(np.asarray(backlight.jacobian(function, RNG.randn(*shape))),
-                                  toeplitz)
+    np.testing.assert_array_equal(
+        np.asarray(backlight.jacobian(function, RNG.randn(*shape))), toeplitz
+    )
 
 
 @pytest.mark.skipif(psutil.virtual_memory().total > 625 * 2**30, reason="the memory holds it")

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from backlight.train.page.markers import marker, plain
 from backlight.train.page.markup import Markup, element
 from backlight.train.page.number import percent, short
 from backlight.train.page.record import Numbers, known
@@ -24,10 +25,8 @@ WIDTH, HEIGHT = 520, 326
 LEFT, RIGHT, TOP, BOTTOM = 62, 506, 50, 272
 COLOURS = 8
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
-MARKERS = "circle", "square", "triangle", "diamond", "cross", "plus", "tent"
 MOST_POINTS = 240
 _MARKS_A_LINE = 9
-_SIZE = 3.6
 _ROOM, _LABEL_WIDTH = 16.0, 150.0
 
 
@@ -111,21 +110,37 @@ def thin(x: Sequence[float], y: Numbers, most: int = MOST_POINTS) -> tuple[list[
 def draw(chart: Chart) -> Markup:
     """The chart as a figure: title, switch, drawing, legend, note and table."""
     kinds = ["linear", "log"] if chart.scale == "both" else [chart.scale]
-    drawings = [_drawing(chart, kind == "log", hidden=place > 0)
-                for place, kind in enumerate(kinds)]
+    drawings = [
+        _drawing(chart, kind == "log", hidden=place > 0) for place, kind in enumerate(kinds)
+    ]
     switch = None
     if len(kinds) > 1:
-        switch = element("button", "log scale", type="button", class_="switch needs-script",
-                         data_switch=True, aria_pressed="false")
+        switch = element(
+            "button",
+            "log scale",
+            type="button",
+            class_="switch needs-script",
+            data_switch=True,
+            aria_pressed="false",
+        )
     return element(
         "figure",
-        element("figcaption", element("h3", chart.title),
-                element("output", class_="at", aria_live="off"), switch),
-        drawings, _legend(chart),
+        element(
+            "figcaption",
+            element("h3", chart.title),
+            element("output", class_="at", aria_live="off"),
+            switch,
+        ),
+        drawings,
+        _legend(chart),
         element("p", chart.note, class_="note") if chart.note else None,
         _table(chart),
-        class_="chart", id=chart.key, data_points=_points(chart), data_unit=chart.x_title,
-        data_percent="1" if chart.percent else None)
+        class_="chart",
+        id=chart.key,
+        data_points=_points(chart),
+        data_unit=chart.x_title,
+        data_percent="1" if chart.percent else None,
+    )
 
 
 def _drawing(chart: Chart, log: bool, hidden: bool) -> Markup:
@@ -135,18 +150,30 @@ def _drawing(chart: Chart, log: bool, hidden: bool) -> Markup:
         _grid(chart, across, up),
         [_level(one, up) for one in chart.references],
         [_moment(one, across) for one in chart.moments if across.holds(one.x)],
-        element("g", [_line(one, across, up) for one in chart.series],
-                class_="lines many" if len(chart.series) > 3 else "lines"),
+        element(
+            "g",
+            [_line(one, across, up) for one in chart.series],
+            class_="lines many" if len(chart.series) > 3 else "lines",
+        ),
         [_label(one, chart, across, up) for one in chart.references],
         element("line", class_="cross", x1=LEFT, x2=LEFT, y1=TOP, y2=BOTTOM, visibility="hidden"),
     ]
     kind = "logarithmic" if log else "linear"
     return element(
-        "svg", inside, class_="plot", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
-        aria_label=f"{chart.sentence} ({kind} vertical axis.)" if chart.scale == "both"
+        "svg",
+        inside,
+        class_="plot",
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        role="img",
+        aria_label=f"{chart.sentence} ({kind} vertical axis.)"
+        if chart.scale == "both"
         else chart.sentence,
-        tabindex="0", data_low=_plain(across.low), data_high=_plain(across.high),
-        data_kind="log" if log else "linear", hidden=hidden)
+        tabindex="0",
+        data_low=plain(across.low),
+        data_high=plain(across.high),
+        data_kind="log" if log else "linear",
+        hidden=hidden,
+    )
 
 
 def _time_axis(chart: Chart) -> Axis:
@@ -182,21 +209,35 @@ def _value_axis(chart: Chart, log: bool) -> Axis:
 
 
 def _grid(chart: Chart, across: Axis, up: Axis) -> list[Markup]:
-    parts = [element("text", chart.y_title + (" (log scale)" if up.log else ""), class_="title",
-                     x=8, y=18)]
+    parts = [
+        element(
+            "text", chart.y_title + (" (log scale)" if up.log else ""), class_="title", x=8, y=18
+        )
+    ]
     for place, (value, text) in enumerate(up.ticks(5, chart.percent)):
-        y = _plain(up(value))
+        y = plain(up(value))
         parts.append(element("line", class_="grid", x1=LEFT, x2=RIGHT, y1=y, y2=y))
-        parts.append(element("text", text, class_="tick up" + (" spare" if place % 2 else ""),
-                             x=LEFT - 8, y=y))
+        parts.append(
+            element(
+                "text", text, class_="tick up" + (" spare" if place % 2 else ""), x=LEFT - 8, y=y
+            )
+        )
     for place, (value, text) in enumerate(_whole_ticks(across)):
-        x = _plain(across(value))
+        x = plain(across(value))
         parts.append(element("line", class_="mark", x1=x, x2=x, y1=BOTTOM, y2=BOTTOM + 5))
-        parts.append(element("text", text, class_="tick across" + (" spare" if place % 2 else ""),
-                             x=x, y=BOTTOM + 22))
+        parts.append(
+            element(
+                "text",
+                text,
+                class_="tick across" + (" spare" if place % 2 else ""),
+                x=x,
+                y=BOTTOM + 22,
+            )
+        )
     parts.append(element("line", class_="axis", x1=LEFT, x2=RIGHT, y1=BOTTOM, y2=BOTTOM))
-    parts.append(element("text", chart.x_title, class_="title across",
-                         x=(LEFT + RIGHT) / 2, y=HEIGHT - 8))
+    parts.append(
+        element("text", chart.x_title, class_="title across", x=(LEFT + RIGHT) / 2, y=HEIGHT - 8)
+    )
     return parts
 
 
@@ -222,9 +263,15 @@ def _level(one: Reference, up: Axis) -> Markup | None:
         return None
     top, bottom = extent
     if one.high is not None:
-        return element("rect", class_="band", x=LEFT, width=RIGHT - LEFT, y=_plain(top),
-                       height=_plain(bottom - top))
-    return element("line", class_="level", x1=LEFT, x2=RIGHT, y1=_plain(top), y2=_plain(top))
+        return element(
+            "rect",
+            class_="band",
+            x=LEFT,
+            width=RIGHT - LEFT,
+            y=plain(top),
+            height=plain(bottom - top),
+        )
+    return element("line", class_="level", x1=LEFT, x2=RIGHT, y1=plain(top), y2=plain(top))
 
 
 def _label(one: Reference, chart: Chart, across: Axis, up: Axis) -> Markup | None:
@@ -240,39 +287,58 @@ def _label(one: Reference, chart: Chart, across: Axis, up: Axis) -> Markup | Non
         below = _crowd(chart, across, up, top, top + _ROOM)
         fits_above, fits_below = top > TOP + _ROOM, top < BOTTOM - _ROOM
         place = top + 16 if not fits_above or (fits_below and below < above) else top - 6
-    return element("text", one.label, class_="label", x=RIGHT - 6, y=_plain(place))
+    return element("text", one.label, class_="label", x=RIGHT - 6, y=plain(place))
 
 
 def _crowd(chart: Chart, across: Axis, up: Axis, top: float, bottom: float) -> int:
     """How many points of lines lie where a label would, at the right between two heights."""
     return sum(
-        1 for one in chart.series for x, y in zip(one.x, one.y, strict=True)
-        if y is not None and _drawable(y, up) and across(x) > RIGHT - _LABEL_WIDTH
-        and top <= up(min(y, up.high)) <= bottom)
+        1
+        for one in chart.series
+        for x, y in zip(one.x, one.y, strict=True)
+        if y is not None
+        and _drawable(y, up)
+        and across(x) > RIGHT - _LABEL_WIDTH
+        and top <= up(min(y, up.high)) <= bottom
+    )
 
 
 def _moment(one: Moment, across: Axis) -> Markup:
     x = across(one.x)
     left = x > (LEFT + RIGHT) / 2
     return element(
-        "g", element("line", class_="moment", x1=_plain(x), x2=_plain(x), y1=TOP - 4, y2=BOTTOM),
-        element("text", one.label, class_="label" + ("" if left else " after"),
-                x=_plain(x - 5 if left else x + 5), y=TOP - 8))
+        "g",
+        element("line", class_="moment", x1=plain(x), x2=plain(x), y1=TOP - 4, y2=BOTTOM),
+        element(
+            "text",
+            one.label,
+            class_="label" + ("" if left else " after"),
+            x=plain(x - 5 if left else x + 5),
+            y=TOP - 8,
+        ),
+    )
 
 
 def _line(one: Series, across: Axis, up: Axis) -> Markup:
     parts: list[Markup] = []
     if one.band is not None:
         parts.append(element("path", class_="spread", d=_area(one, across, up)))
-    parts.append(element("path", class_="line", d=_path(one, across, up),
-                         stroke_dasharray=_dash(one) or None))
+    parts.append(
+        element(
+            "path", class_="line", d=_path(one, across, up), stroke_dasharray=_dash(one) or None
+        )
+    )
     if one.marked:
-        places = [(across(x), up(min(y, up.high))) for x, y in zip(one.x, one.y, strict=True)
-                  if y is not None and _drawable(y, up)]
+        places = [
+            (across(x), up(min(y, up.high)))
+            for x, y in zip(one.x, one.y, strict=True)
+            if y is not None and _drawable(y, up)
+        ]
         every = max(1, math.ceil(len(places) / _MARKS_A_LINE))
-        chosen = places[(one.look * 2) % every::every]
-        parts.append(element("path", class_="marks",
-                             d="".join(marker(one.look, x, y) for x, y in chosen)))
+        chosen = places[(one.look * 2) % every :: every]
+        parts.append(
+            element("path", class_="marks", d="".join(marker(one.look, x, y) for x, y in chosen))
+        )
     return element("g", parts, class_=f"series c{one.look % COLOURS}")
 
 
@@ -283,8 +349,8 @@ def _path(one: Series, across: Axis, up: Axis) -> str:
         if y is None or not _drawable(y, up):
             pen_up = True
             continue
-        place = _plain(up(max(min(y, up.high), up.low)))
-        parts.append(f"{'M' if pen_up else 'L'}{_plain(across(x))} {place}")
+        place = plain(up(max(min(y, up.high), up.low)))
+        parts.append(f"{'M' if pen_up else 'L'}{plain(across(x))} {place}")
         pen_up = False
     if len(parts) == 1:  # a path of one point draws nothing
         parts.append("h0")
@@ -293,13 +359,15 @@ def _path(one: Series, across: Axis, up: Axis) -> str:
 
 def _area(one: Series, across: Axis, up: Axis) -> str:
     lows, highs = one.band or ([], [])
-    points = [(across(x), up(max(min(low, up.high), up.low)), up(max(min(high, up.high), up.low)))
-              for x, low, high in zip(one.x, lows, highs, strict=True)
-              if low is not None and high is not None]
+    points = [
+        (across(x), up(max(min(low, up.high), up.low)), up(max(min(high, up.high), up.low)))
+        for x, low, high in zip(one.x, lows, highs, strict=True)
+        if low is not None and high is not None
+    ]
     if not points:
         return ""
-    there = "L".join(f"{_plain(x)} {_plain(high)}" for x, _, high in points)
-    back = "L".join(f"{_plain(x)} {_plain(low)}" for x, low, _ in reversed(points))
+    there = "L".join(f"{plain(x)} {plain(high)}" for x, _, high in points)
+    back = "L".join(f"{plain(x)} {plain(low)}" for x, low, _ in reversed(points))
     return f"M{there}L{back}Z"
 
 
@@ -311,32 +379,26 @@ def _dash(one: Series) -> str:
     return DASHES[(one.look if one.dash is None else one.dash) % len(DASHES)]
 
 
-def marker(look: int, x: float, y: float) -> str:
-    """A small shape around a place, as path data."""
-    s = _SIZE
-    shapes = {
-        "circle": f"m{-s} 0a{s} {s} 0 1 0 {2 * s} 0a{s} {s} 0 1 0 {-2 * s} 0z",
-        "square": f"m{-s} {-s}h{2 * s}v{2 * s}h{-2 * s}z",
-        "triangle": f"m0 {-1.2 * s:g}l{1.2 * s:g} {2.1 * s:g}h{-2.4 * s:g}z",
-        "diamond": f"m0 {-1.4 * s:g}l{1.3 * s:g} {1.4 * s:g}l{-1.3 * s:g} {1.4 * s:g}"
-                   f"l{-1.3 * s:g} {-1.4 * s:g}z",
-        "cross": f"m{-s} {-s}l{2 * s} {2 * s}m0 {-2 * s}l{-2 * s} {2 * s}",
-        "plus": f"m{-1.2 * s:g} 0h{2.4 * s:g}m{-1.2 * s:g} {-1.2 * s:g}v{2.4 * s:g}",
-        "tent": f"m0 {1.2 * s:g}l{1.2 * s:g} {-2.1 * s:g}h{-2.4 * s:g}z",
-    }
-    return f"M{_plain(x)} {_plain(y)}{shapes[MARKERS[look % len(MARKERS)]]}"
-
-
 def _legend(chart: Chart) -> Markup:
     entries = []
     for one in chart.series:
         key = element(
-            "svg", element("path", class_="line", d="M1 7H33", stroke_dasharray=_dash(one) or None),
+            "svg",
+            element("path", class_="line", d="M1 7H33", stroke_dasharray=_dash(one) or None),
             element("path", class_="marks", d=marker(one.look, 17, 7)) if one.marked else None,
-            class_=f"key c{one.look % COLOURS}", viewBox="0 0 34 14", aria_hidden="true")
+            class_=f"key c{one.look % COLOURS}",
+            viewBox="0 0 34 14",
+            aria_hidden="true",
+        )
         last = chart.text(one.last)
-        entries.append(element("li", key, element("span", one.name, class_="name"),
-                               element("span", last, class_="value", data_last=last)))
+        entries.append(
+            element(
+                "li",
+                key,
+                element("span", one.name, class_="name"),
+                element("span", last, class_="value", data_last=last),
+            )
+        )
     return element("ul", entries, class_="legend")
 
 
@@ -348,8 +410,12 @@ def _points(chart: Chart) -> str:
         x = [float(f"{value:.6g}") for value in one.x]
         if x not in times:
             times.append(x)
-        lines.append({"x": times.index(x), "y": [
-            None if value is None else float(f"{value:.4g}") for value in one.y]})
+        lines.append(
+            {
+                "x": times.index(x),
+                "y": [None if value is None else float(f"{value:.4g}") for value in one.y],
+            }
+        )
     return json.dumps({"times": times, "lines": lines}, separators=(",", ":"))
 
 
@@ -357,8 +423,9 @@ def _table(chart: Chart) -> Markup | None:
     """The numbers of the chart, thinned to a length that can be read."""
     if chart.rows is not None:
         return folded_table(chart.rows[0], chart.rows[1:])
-    places = sorted({x for one in chart.series for x in one.x if one.marked or len(
-        chart.series) == 1})
+    places = sorted(
+        {x for one in chart.series for x in one.x if one.marked or len(chart.series) == 1}
+    )
     rows = []
     for x in places:
         values = [_at(one, x) for one in chart.series]
@@ -374,7 +441,3 @@ def _at(one: Series, x: float) -> float | None:
     nearest = min(range(len(one.x)), key=lambda k: abs(one.x[k] - x))
     spacing = (one.x[-1] - one.x[0]) / max(1, len(one.x) - 1)
     return one.y[nearest] if abs(one.x[nearest] - x) <= spacing / 2 + 1e-9 else None
-
-
-def _plain(value: float) -> str:
-    return f"{value:.1f}".rstrip("0").rstrip(".") if abs(value) < 1e5 else f"{value:.6g}"

@@ -43,37 +43,67 @@ def draw_confusion(found: Examined) -> Markup:
         _names(names, cell, margin, top, every=1 if named else 10),
         _recalls(counts, totals, cell, margin, top) if counted else None,
         element("text", "predicted class →", class_="title across", x=margin + _SIDE / 2, y=20),
-        element("text", "true class →", class_="title across",
-                transform=f"translate(18 {top + _SIDE / 2:.1f}) rotate(90)"),
-        element("rect", class_="pick", x=0, y=0, width=f"{cell:.2f}", height=f"{cell:.2f}",
-                visibility="hidden"),
+        element(
+            "text",
+            "true class →",
+            class_="title across",
+            transform=f"translate(18 {top + _SIDE / 2:.1f}) rotate(90)",
+        ),
+        element(
+            "rect",
+            class_="pick",
+            x=0,
+            y=0,
+            width=f"{cell:.2f}",
+            height=f"{cell:.2f}",
+            visibility="hidden",
+        ),
     ]
     drawing = element(
-        "svg", parts, class_="plot matrix few" if len(classes) <= 10 else "plot matrix",
+        "svg",
+        parts,
+        class_="plot matrix few" if len(classes) <= 10 else "plot matrix",
         viewBox=f"0 0 {width:.0f} {top + _SIDE + 12:.0f}",
-        role="img", aria_label=_sentence(found), tabindex="0",
-        data_left=f"{margin:.2f}", data_top=f"{top:.2f}", data_side=_SIDE,
+        role="img",
+        aria_label=_sentence(found),
+        tabindex="0",
+        data_left=f"{margin:.2f}",
+        data_top=f"{top:.2f}",
+        data_side=_SIDE,
         data_classes=json.dumps([visible(cut(name)) for name in classes], ensure_ascii=False),
-        data_counts=json.dumps(_sparse(counts), separators=(",", ":")))
+        data_counts=json.dumps(_sparse(counts), separators=(",", ":")),
+    )
     return element(
-        "figure", element("figcaption", element("h3", "Confusion matrix"),
-                          element("output", class_="at", aria_live="off")),
+        "figure",
+        element(
+            "figcaption",
+            element("h3", "Confusion matrix"),
+            element("output", class_="at", aria_live="off"),
+        ),
         element("div", drawing, class_="scroll"),
         element("div", _worst(found), _key(), class_="aside"),
-        element("div", _class_table(found), _count_table(found) if counted else None,
-                class_="below"),
-        class_="chart wide confusion", id="confusion-matrix")
+        element(
+            "div", _class_table(found), _count_table(found) if counted else None, class_="below"
+        ),
+        class_="chart wide confusion",
+        id="confusion-matrix",
+    )
 
 
 def most_confused(found: Examined, most: int = 5) -> list[tuple[int, int, int]]:
     """The commonest errors: true class, predicted class, how often."""
-    errors = [(i, j, count) for i, row in enumerate(found.confusion)
-              for j, count in enumerate(row) if i != j and count]
+    errors = [
+        (i, j, count)
+        for i, row in enumerate(found.confusion)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
     return sorted(errors, key=lambda one: (-one[2], one[0], one[1]))[:most]
 
 
-def _cells(counts: list[list[int]], totals: list[int], cell: float, left: float,
-           top: float) -> list[Markup]:
+def _cells(
+    counts: list[list[int]], totals: list[int], cell: float, left: float, top: float
+) -> list[Markup]:
     """One path for each strength and colour: a hundred classes have ten thousand cells."""
     paths: dict[tuple[bool, int], list[str]] = {}
     for i, row in enumerate(counts):
@@ -81,27 +111,41 @@ def _cells(counts: list[list[int]], totals: list[int], cell: float, left: float,
             if count:
                 corner = f"M{left + j * cell:.2f} {top + i * cell:.2f}"
                 paths.setdefault((i == j, _level(count, totals[i])), []).append(
-                    f"{corner}h{cell:.2f}v{cell:.2f}h{-cell:.2f}z")
-    return [element("path", class_="hit" if right else "miss", d="".join(where),
-                    fill_opacity=f"{level / _LEVELS:.3f}")
-            for (right, level), where in sorted(paths.items())]
+                    f"{corner}h{cell:.2f}v{cell:.2f}h{-cell:.2f}z"
+                )
+    return [
+        element(
+            "path",
+            class_="hit" if right else "miss",
+            d="".join(where),
+            fill_opacity=f"{level / _LEVELS:.3f}",
+        )
+        for (right, level), where in sorted(paths.items())
+    ]
 
 
 def _level(count: int, total: int) -> int:
     return max(1, math.ceil(math.sqrt(count / total) * _LEVELS - 1e-9))
 
 
-def _counts(counts: list[list[int]], totals: list[int], cell: float, left: float,
-            top: float) -> Markup:
+def _counts(
+    counts: list[list[int]], totals: list[int], cell: float, left: float, top: float
+) -> Markup:
     texts = []
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
             if count:
                 level = _level(count, totals[i])
                 strength = " strong" if level >= 7 else " firm" if level >= 4 else ""
-                texts.append(element("text", count, class_="count" + strength,
-                                     x=f"{left + (j + 0.5) * cell:.1f}",
-                                     y=f"{top + (i + 0.5) * cell:.1f}"))
+                texts.append(
+                    element(
+                        "text",
+                        count,
+                        class_="count" + strength,
+                        x=f"{left + (j + 0.5) * cell:.1f}",
+                        y=f"{top + (i + 0.5) * cell:.1f}",
+                    )
+                )
     size = min(15.0, cell * (0.42 if max(max(row) for row in counts) < 1000 else 0.32))
     return element("g", texts, font_size=f"{size:.1f}")
 
@@ -113,43 +157,82 @@ def _names(names: list[str], cell: float, left: float, top: float, every: int) -
     for k in range(0, len(names), every):
         middle = (k + 0.5) * cell
         label = names[k] if every == 1 else f"№ {k}"
-        texts.append(element("text", label, class_="name up", x=f"{left - 7:.1f}",
-                             y=f"{top + middle:.1f}"))
+        texts.append(
+            element("text", label, class_="name up", x=f"{left - 7:.1f}", y=f"{top + middle:.1f}")
+        )
         place = f"translate({left + middle:.1f} {top - 8:.1f})"
-        texts.append(element("text", label, class_="name turned" if turned else "name across",
-                             transform=place + (" rotate(-60)" if turned else "")))
+        texts.append(
+            element(
+                "text",
+                label,
+                class_="name turned" if turned else "name across",
+                transform=place + (" rotate(-60)" if turned else ""),
+            )
+        )
     return element("g", texts, font_size=f"{size:.1f}")
 
 
-def _recalls(counts: list[list[int]], totals: list[int], cell: float, left: float,
-             top: float) -> Markup:
+def _recalls(
+    counts: list[list[int]], totals: list[int], cell: float, left: float, top: float
+) -> Markup:
     texts = [element("text", "right", class_="title across", x=left + _SIDE + 34, y=top - 10)]
     for i, total in enumerate(totals):
-        texts.append(element(
-            "text", percent(counts[i][i] / total, 0) if total else "–", class_="tick up",
-            x=left + _SIDE + 56, y=f"{top + (i + 0.5) * cell:.1f}"))
+        texts.append(
+            element(
+                "text",
+                percent(counts[i][i] / total, 0) if total else "–",
+                class_="tick up",
+                x=left + _SIDE + 56,
+                y=f"{top + (i + 0.5) * cell:.1f}",
+            )
+        )
     return element("g", texts)
 
 
 def _key() -> Markup:
-    steps = [element("rect", class_=kind, x=k * 18, y=row * 16, width=18, height=14,
-                     fill_opacity=f"{(k + 1) / _LEVELS:.3f}")
-             for row, kind in enumerate(("hit", "miss")) for k in range(_LEVELS)]
+    steps = [
+        element(
+            "rect",
+            class_=kind,
+            x=k * 18,
+            y=row * 16,
+            width=18,
+            height=14,
+            fill_opacity=f"{(k + 1) / _LEVELS:.3f}",
+        )
+        for row, kind in enumerate(("hit", "miss"))
+        for k in range(_LEVELS)
+    ]
     return element(
-        "p", element("svg", steps, class_="ramp", viewBox="0 0 144 30", aria_hidden="true"),
-        element("span", "Upper: right answers, on the diagonal. Lower: errors. Full strength is "
-                "all of a row, the second step 1 in 16."), class_="note ramp-note")
+        "p",
+        element("svg", steps, class_="ramp", viewBox="0 0 144 30", aria_hidden="true"),
+        element(
+            "span",
+            "Upper: right answers, on the diagonal. Lower: errors. Full strength is "
+            "all of a row, the second step 1 in 16.",
+        ),
+        class_="note ramp-note",
+    )
 
 
 def _worst(found: Examined) -> Markup | None:
     errors = most_confused(found)
     if not errors:
         return element("p", "No example of this split was answered wrongly.")
-    items = [element("li", "true ", element("b", cut(found.classes[i])), " taken for ",
-                     element("b", cut(found.classes[j])), f": {plural(count, 'time')} of "
-                     f"{sum(found.confusion[i]):,}") for i, j, count in errors]
-    return element("div", element("h4", "Most often confused"), element("ol", items),
-                   class_="worst")
+    items = [
+        element(
+            "li",
+            "true ",
+            element("b", cut(found.classes[i])),
+            " taken for ",
+            element("b", cut(found.classes[j])),
+            f": {plural(count, 'time')} of {sum(found.confusion[i]):,}",
+        )
+        for i, j, count in errors
+    ]
+    return element(
+        "div", element("h4", "Most often confused"), element("ol", items), class_="worst"
+    )
 
 
 def _class_table(found: Examined) -> Markup | None:
@@ -157,20 +240,32 @@ def _class_table(found: Examined) -> Markup | None:
     columns = [sum(column) for column in zip(*counts, strict=True)]
     rows = []
     for i, row in enumerate(counts):
-        errors = sorted(((n, j) for j, n in enumerate(row) if j != i and n),
-                        key=lambda one: (-one[0], one[1]))[:3]
-        rows.append([
-            cut(found.classes[i]), f"{sum(row):,}", f"{row[i]:,}",
-            percent(row[i] / sum(row)) if sum(row) else "–",
-            percent(row[i] / columns[i]) if columns[i] else "–",
-            ", ".join(f"{cut(found.classes[j])} ({n})" for n, j in errors) or "–"])
-    return folded_table(["class", "examples", "right", "recall", "precision", "taken for"],
-                        rows, "Table of the classes", _MOST_ROWS)
+        errors = sorted(
+            ((n, j) for j, n in enumerate(row) if j != i and n), key=lambda one: (-one[0], one[1])
+        )[:3]
+        rows.append(
+            [
+                cut(found.classes[i]),
+                f"{sum(row):,}",
+                f"{row[i]:,}",
+                percent(row[i] / sum(row)) if sum(row) else "–",
+                percent(row[i] / columns[i]) if columns[i] else "–",
+                ", ".join(f"{cut(found.classes[j])} ({n})" for n, j in errors) or "–",
+            ]
+        )
+    return folded_table(
+        ["class", "examples", "right", "recall", "precision", "taken for"],
+        rows,
+        "Table of the classes",
+        _MOST_ROWS,
+    )
 
 
 def _count_table(found: Examined) -> Markup | None:
-    rows = [[cut(name), *(str(n) for n in row)]
-            for name, row in zip(found.classes, found.confusion, strict=True)]
+    rows = [
+        [cut(name), *(str(n) for n in row)]
+        for name, row in zip(found.classes, found.confusion, strict=True)
+    ]
     headings = ["true \\ predicted", *map(cut, found.classes)]
     return folded_table(headings, rows, "Table of the counts")
 
@@ -183,11 +278,15 @@ def _sparse(counts: list[list[int]]) -> list[list[int]]:
 def _sentence(found: Examined) -> str:
     total = sum(map(sum, found.confusion))
     right = sum(found.confusion[k][k] for k in range(len(found.classes)))
-    said = (f"Confusion matrix of the {found.split} split, {len(found.classes)} classes: "
-            f"{right:,} of {total:,} right")
+    said = (
+        f"Confusion matrix of the {found.split} split, {len(found.classes)} classes: "
+        f"{right:,} of {total:,} right"
+    )
     for i, j, count in most_confused(found, 1):
-        said += (f"; most often {cut(found.classes[i])} was taken for {cut(found.classes[j])}, "
-                 f"{plural(count, 'time')}")
+        said += (
+            f"; most often {cut(found.classes[i])} was taken for {cut(found.classes[j])}, "
+            f"{plural(count, 'time')}"
+        )
     return said + "."
 
 

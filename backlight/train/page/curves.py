@@ -20,15 +20,21 @@ from backlight.train.page.record import Numbers, Record, column, known, nested, 
 
 RULE_OF_THUMB = 1e-3
 """Update:weight ratio that a healthy run has, roughly."""
-_BAND = (10 ** -3.5, 10 ** -2.5)
+_BAND = (10**-3.5, 10**-2.5)
 MOST_LAYERS = 14
 _LAYER_POINTS = 80
 
 
 def charts(record: Record) -> list[Chart]:
     """The charts there are numbers for, in the order of the page."""
-    made = [_loss(record), _accuracy(record), _rate(record), _gradients(record),
-            _updates(record), _lost_units(record)]
+    made = [
+        _loss(record),
+        _accuracy(record),
+        _rate(record),
+        _gradients(record),
+        _updates(record),
+        _lost_units(record),
+    ]
     return [chart for chart in made if chart is not None]
 
 
@@ -42,15 +48,19 @@ def smoothed(values: Numbers) -> tuple[list[int], Numbers, Numbers, Numbers]:
     """
     count = len(values)
     half = max(1, count // 80)
-    places = sorted({round(k * (count - 1) / max(1, min(MOST_POINTS, count) - 1))
-                     for k in range(min(MOST_POINTS, count))})
+    places = sorted(
+        {
+            round(k * (count - 1) / max(1, min(MOST_POINTS, count) - 1))
+            for k in range(min(MOST_POINTS, count))
+        }
+    )
     means: Numbers = []
     lows: Numbers = []
     highs: Numbers = []
     for place in places:
         # The curve is steep at the start: a window cut off on one side would lean away from it.
         reach = min(half, place)
-        window = known(values[place - reach:place + reach + 1])
+        window = known(values[place - reach : place + reach + 1])
         means.append(float(np.mean(window)) if window else None)
         lows.append(min(window, default=None))
         highs.append(max(window, default=None))
@@ -63,21 +73,37 @@ def _loss(record: Record) -> Chart | None:
     if known(steps):
         times = record.times(record.steps)
         places, means, lows, highs = smoothed(steps)
-        series.append(Series("each step, smoothed", [times[k] for k in places], means, look=4,
-                             dash=0, band=(lows, highs), marked=False))
+        series.append(
+            Series(
+                "each step, smoothed",
+                [times[k] for k in places],
+                means,
+                look=4,
+                dash=0,
+                band=(lows, highs),
+                marked=False,
+            )
+        )
     series += _epoch_lines(record, "loss", "loss_before_learning")
     if not series or not (record.steps or record.epochs):
         return None
     chance = number(record.start.get("loss_at_chance"))
     references = [] if chance is None else [Reference(chance, _chance_label(record, chance))]
     return Chart(
-        "loss", "Loss", _course(record, "loss"), "loss" + (
-            " (nats)" if record.probabilistic else " (hinge)"), series, record.unit,
-        scale="both", references=references,
-        moments=[*_best(record), *_broken(record)], rows=_epoch_rows(record),
+        "loss",
+        "Loss",
+        _course(record, "loss"),
+        "loss" + (" (nats)" if record.probabilistic else " (hinge)"),
+        series,
+        record.unit,
+        scale="both",
+        references=references,
+        moments=[*_best(record), *_broken(record)],
+        rows=_epoch_rows(record),
         note="The training loss of an epoch is a mean over weights that were still changing, so "
         "it stands at the middle of the epoch. The band is the range of single steps: its width "
-        "goes with the batch size.")
+        "goes with the batch size.",
+    )
 
 
 def _chance_label(record: Record, chance: float) -> str:
@@ -96,11 +122,20 @@ def _accuracy(record: Record) -> Chart | None:
     count = len(record.classes)
     references = [Reference(1 / count, f"guessing: 1/{count}")] if count else []
     return Chart(
-        "accuracy", "Accuracy", _course(record, "accuracy"), "right answers (% of the split)",
-        series, record.unit, percent=True, references=references, moments=_best(record),
-        rows=_epoch_rows(record), highest=1.0,
+        "accuracy",
+        "Accuracy",
+        _course(record, "accuracy"),
+        "right answers (% of the split)",
+        series,
+        record.unit,
+        percent=True,
+        references=references,
+        moments=_best(record),
+        rows=_epoch_rows(record),
+        highest=1.0,
         note="The gap between the two lines is overfitting: none at all may mean a model that is "
-        "too small, a wide one wants more data or regularisation.")
+        "too small, a wide one wants more data or regularisation.",
+    )
 
 
 def _epoch_lines(record: Record, what: str, before: str | None) -> list[Series]:
@@ -122,14 +157,29 @@ def _epoch_lines(record: Record, what: str, before: str | None) -> list[Series]:
 def _epoch_rows(record: Record) -> list[list[str]] | None:
     if not record.epochs:
         return None
-    headings = ["epoch", "training loss", "validation loss", "training accuracy",
-                "validation accuracy", "learning rate"]
-    return [headings, *(
-        [short(number(line.get("epoch"))),
-         *(short(number(line.get(name))) for name in ("train_loss", "validation_loss")),
-         *(percent(number(line.get(name)), 2) for name in (
-             "train_accuracy", "validation_accuracy")),
-         short(number(line.get("lr")))] for line in record.epochs)]
+    headings = [
+        "epoch",
+        "training loss",
+        "validation loss",
+        "training accuracy",
+        "validation accuracy",
+        "learning rate",
+    ]
+    return [
+        headings,
+        *(
+            [
+                short(number(line.get("epoch"))),
+                *(short(number(line.get(name))) for name in ("train_loss", "validation_loss")),
+                *(
+                    percent(number(line.get(name)), 2)
+                    for name in ("train_accuracy", "validation_accuracy")
+                ),
+                short(number(line.get("lr"))),
+            ]
+            for line in record.epochs
+        ),
+    ]
 
 
 def _course(record: Record, what: str) -> str:
@@ -146,8 +196,10 @@ def _course(record: Record, what: str) -> str:
         return f"{'; '.join(said)}, in {plural(len(record.epochs), 'epoch')}.".capitalize()
     values = known(column(record.steps, what))
     if values:
-        return (f"Loss of single steps {_verb(values[0], values[-1])} {short(values[0])} to "
-                f"{short(values[-1])} in {plural(len(record.steps), 'step')}.")
+        return (
+            f"Loss of single steps {_verb(values[0], values[-1])} {short(values[0])} to "
+            f"{short(values[-1])} in {plural(len(record.steps), 'step')}."
+        )
     return f"No {what} is known."
 
 
@@ -181,11 +233,15 @@ def _rate(record: Record) -> Chart | None:
     x, y = thin(record.times(record.steps), values)
     above = [v for v in present if v > 0]
     return Chart(
-        "learning-rate", "Learning rate",
+        "learning-rate",
+        "Learning rate",
         f"The learning rate went from {short(present[0])} to {short(present[-1])}; its highest "
         f"was {short(max(present))}.",
-        "learning rate", [Series("learning rate", x, y, look=2, dash=0, marked=False)],
-        record.unit, scale="both" if above and max(above) > 3 * min(above) else "linear")
+        "learning rate",
+        [Series("learning rate", x, y, look=2, dash=0, marked=False)],
+        record.unit,
+        scale="both" if above and max(above) > 3 * min(above) else "linear",
+    )
 
 
 def _layer_series(record: Record, part: str) -> tuple[list[Series], str]:
@@ -194,9 +250,14 @@ def _layer_series(record: Record, part: str) -> tuple[list[Series], str]:
     told = ""
     if len(names) > MOST_LAYERS:
         weights = [name for name in names if not name.endswith("bias")] or names
-        kept = [weights[round(k * (len(weights) - 1) / (MOST_LAYERS - 1))]
-                for k in range(min(MOST_LAYERS, len(weights)))] if len(
-                    weights) > MOST_LAYERS else weights
+        kept = (
+            [
+                weights[round(k * (len(weights) - 1) / (MOST_LAYERS - 1))]
+                for k in range(min(MOST_LAYERS, len(weights)))
+            ]
+            if len(weights) > MOST_LAYERS
+            else weights
+        )
         told = f"{len(kept)} of {len(names)} parameters are shown. "
         names = kept
     times = record.times(record.layers)
@@ -213,13 +274,22 @@ def _gradients(record: Record) -> Chart | None:
     if not series:
         return None
     lasts = [one.last for one in series if one.last]
-    ends = f" At the end they lie between {short(min(lasts), 3)} and {short(max(lasts), 3)}." \
-        if lasts else ""
+    ends = (
+        f" At the end they lie between {short(min(lasts), 3)} and {short(max(lasts), 3)}."
+        if lasts
+        else ""
+    )
     return Chart(
-        "gradients", "Gradient norms", f"Gradient norms of {plural(len(series), 'parameter')} "
-        f"over training.{ends}", "‖∇‖", series, record.unit, scale="log",
+        "gradients",
+        "Gradient norms",
+        f"Gradient norms of {plural(len(series), 'parameter')} over training.{ends}",
+        "‖∇‖",
+        series,
+        record.unit,
+        scale="log",
         note=told + "Lines that drop by factors from the last layer to the first are vanishing "
-        "gradients; spikes are what gradient clipping (--clip) cuts. Biases are dashed.")
+        "gradients; spikes are what gradient clipping (--clip) cuts. Biases are dashed.",
+    )
 
 
 def _updates(record: Record) -> Chart | None:
@@ -227,22 +297,36 @@ def _updates(record: Record) -> Chart | None:
     if not series:
         return None
     lasts = [one.last for one in series if one.last]
-    ends = f" At the end they lie between {short(min(lasts), 3)} and {short(max(lasts), 3)}." \
-        if lasts else ""
+    ends = (
+        f" At the end they lie between {short(min(lasts), 3)} and {short(max(lasts), 3)}."
+        if lasts
+        else ""
+    )
     return Chart(
-        "updates", "Update : weight ratio",
+        "updates",
+        "Update : weight ratio",
         f"Size of an update as a share of the weights, for {plural(len(series), 'parameter')}; "
-        f"the rule of thumb is 0.001.{ends}", "‖Δw‖ / ‖w‖", series, record.unit,
-        scale="log", references=[Reference(_BAND[0], "rule of thumb: about 10⁻³", _BAND[1])],
+        f"the rule of thumb is 0.001.{ends}",
+        "‖Δw‖ / ‖w‖",
+        series,
+        record.unit,
+        scale="log",
+        references=[Reference(_BAND[0], "rule of thumb: about 10⁻³", _BAND[1])],
         note=told + "Far above the band the learning rate is probably too high, far below it too "
-        "low. Biases (dashed) start at zero and may lie outside it.")
+        "low. Biases (dashed) start at zero and may lie outside it.",
+    )
 
 
 def _lost_units(record: Record) -> Chart | None:
     series = []
     histories = layer_histories(record.activations)
-    words = [fate for fate in ("dead", "saturated") if any(
-        number(seen.get(fate)) is not None for lines in histories.values() for _, seen in lines)]
+    words = [
+        fate
+        for fate in ("dead", "saturated")
+        if any(
+            number(seen.get(fate)) is not None for lines in histories.values() for _, seen in lines
+        )
+    ]
     for place, (path, history) in enumerate(list(histories.items())[:MOST_LAYERS]):
         for fate in words:
             values = [number(seen.get(fate)) for _, seen in history]
@@ -254,9 +338,14 @@ def _lost_units(record: Record) -> Chart | None:
     named = " or ".join(words).capitalize()
     worst = max(series, key=lambda one: one.last or 0.0)
     return Chart(
-        "lost-units", f"{named} units",
+        "lost-units",
+        f"{named} units",
         f"{named} units by layer over {plural(len(record.activations), 'epoch')}; at the end the "
-        f"most are in {worst.name}: {percent(worst.last)}.", "units (% of the layer)",
-        series, percent=True, highest=None,
+        f"most are in {worst.name}: {percent(worst.last)}.",
+        "units (% of the layer)",
+        series,
+        percent=True,
+        highest=None,
         note="Dead: zero for every example looked at, so no gradient comes through. Saturated: "
-        "within 1% of an end of its range for every example.")
+        "within 1% of an end of its range for every example.",
+    )

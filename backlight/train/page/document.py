@@ -27,8 +27,7 @@ from backlight.train.page.tables import named_values
 MOST_HISTOGRAMS = 12
 
 
-def document(record: Record, examined: Examined | None, examined_problem: str,
-             looks: int) -> str:
+def document(record: Record, examined: Examined | None, examined_problem: str, looks: int) -> str:
     """The page of a run as HTML.
 
     Parameters
@@ -53,10 +52,19 @@ def document(record: Record, examined: Examined | None, examined_problem: str,
     present = [(key, title, body) for key, title, body in sections if body is not None]
     body = [
         element("header", _bar(present), _headline(record, looks), class_="top", id="top"),
-        element("main", [element("section", element("h2", title), inside, id=key)
-                         for key, title, inside in present]),
-        element("footer", "Written by Backlight ", str(record.environment.get("backlight", "")),
-                ". This page is one file and works offline."),
+        element(
+            "main",
+            [
+                element("section", element("h2", title), inside, id=key)
+                for key, title, inside in present
+            ],
+        ),
+        element(
+            "footer",
+            "Written by Backlight ",
+            str(record.environment.get("backlight", "")),
+            ". This page is one file and works offline.",
+        ),
         element("script", Markup(script)),
     ]
     head = [
@@ -75,8 +83,10 @@ def document(record: Record, examined: Examined | None, examined_problem: str,
 
 def policy(style: str, script: str) -> str:
     """The content security policy for this style and this script."""
-    return (f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
-            f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'")
+    return (
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
+        f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
 
 
 def _hash(text: str) -> str:
@@ -90,10 +100,21 @@ def _resource(name: str) -> str:
 
 def _bar(sections: list[tuple[str, str, Any]]) -> Markup:
     links = [element("a", title, href=f"#{key}") for key, title, _ in sections]
-    switch = element("button", "Theme", type="button", class_="needs-script", id="theme",
-                     aria_label="Switch between light and dark")
-    return element("nav", element("span", "Backlight", class_="brand"),
-                   element("div", links, class_="links"), switch, aria_label="Sections")
+    switch = element(
+        "button",
+        "Theme",
+        type="button",
+        class_="needs-script",
+        id="theme",
+        aria_label="Switch between light and dark",
+    )
+    return element(
+        "nav",
+        element("span", "Backlight", class_="brand"),
+        element("div", links, class_="links"),
+        switch,
+        aria_label="Sections",
+    )
 
 
 # ── headline ───────────────────────────────────────────────────────────────────────────────
@@ -109,74 +130,107 @@ def _data(record: Record) -> str:
 
 def _headline(record: Record, looks: int) -> Markup:
     shape = record.start.get("shape")
-    facts = [plural(len(record.classes), "class", "classes") if record.classes else None,
-             "inputs of " + " × ".join(str(side) for side in shape)
-             if isinstance(shape, list) else None]
-    sizes = [f"{record.size(split):,} {split}" for split in ("train", "validation", "test")
-             if record.size(split) is not None]
+    facts = [
+        plural(len(record.classes), "class", "classes") if record.classes else None,
+        "inputs of " + " × ".join(str(side) for side in shape) if isinstance(shape, list) else None,
+    ]
+    sizes = [
+        f"{record.size(split):,} {split}"
+        for split in ("train", "validation", "test")
+        if record.size(split) is not None
+    ]
     facts.append("examples: " + ", ".join(sizes) if sizes else None)
     return element(
-        "div", element("p", record.name, class_="run"),
+        "div",
+        element("p", record.name, class_="run"),
         element("h1", element("bdi", _model(record)), " on ", element("bdi", _data(record))),
         element("p", " · ".join(fact for fact in facts if fact), class_="facts"),
         _state(record),
         [element("p", problem, class_="notice") for problem in record.problems],
-        element("dl", _tiles(record, looks), class_="figures"), class_="headline")
+        element("dl", _tiles(record, looks), class_="figures"),
+        class_="headline",
+    )
 
 
 def _state(record: Record) -> Markup | None:
     stopped = str(record.end.get("stopped") or "")
     if stopped:
         lines = stopped.split("\n")
-        return element("div", element("strong", "Stopped early. "), escape(lines[0]),
-                       [element("p", line.strip()) for line in lines[1:]],
-                       class_="notice alarm", role="note")
+        return element(
+            "div",
+            element("strong", "Stopped early. "),
+            escape(lines[0]),
+            [element("p", line.strip()) for line in lines[1:]],
+            class_="notice alarm",
+            role="note",
+        )
     if record.end:
         return None
     if not record.start:
         return element("p", "This run has no measurements yet.", class_="notice")
-    reached = (f"{plural(len(record.epochs), 'epoch')} and {plural(len(record.steps), 'step')} "
-               "are written down")
-    return element("p", f"This run has not finished: {reached}. It is going on, was interrupted, "
-                   "or stopped at an error; ", element("code", "backlight train --resume"),
-                   " goes on from its last checkpoint.", class_="notice")
+    reached = (
+        f"{plural(len(record.epochs), 'epoch')} and {plural(len(record.steps), 'step')} "
+        "are written down"
+    )
+    return element(
+        "p",
+        f"This run has not finished: {reached}. It is going on, was interrupted, "
+        "or stopped at an error; ",
+        element("code", "backlight train --resume"),
+        " goes on from its last checkpoint.",
+        class_="notice",
+    )
 
 
 def _tiles(record: Record, looks: int) -> list[Markup]:
-    test, error = (number(record.end.get(f"test_{name}")) for name in (
-        "accuracy", "standard_error"))
+    test, error = (
+        number(record.end.get(f"test_{name}")) for name in ("accuracy", "standard_error")
+    )
     return [
         _tile("Test accuracy", _with_error(test, error), _looks_told(looks, test), "main")
-        if test is not None else
-        _tile("Test accuracy", "not looked at", "the test split is opened once, at the end"),
+        if test is not None
+        else _tile("Test accuracy", "not looked at", "the test split is opened once, at the end"),
         _validation_tile(record),
-        _tile("Parameters", _parameters(record),
-              _data_per_parameter(record)),
-        _tile("Training time", duration(record.seconds),
-              f"{plural(len(record.epochs), 'epoch')}, {plural(len(record.steps), 'step')}"),
+        _tile("Parameters", _parameters(record), _data_per_parameter(record)),
+        _tile(
+            "Training time",
+            duration(record.seconds),
+            f"{plural(len(record.epochs), 'epoch')}, {plural(len(record.steps), 'step')}",
+        ),
         _tile("Speed", _speed(record), "images a second, median epoch"),
     ]
 
 
 def _tile(name: str, value: Any, remark: str, kind: str = "") -> Markup:
-    return element("div", element("dt", name), element("dd", value, class_="number"),
-                   element("dd", remark, class_="remark"), class_=f"tile {kind}".strip())
+    return element(
+        "div",
+        element("dt", name),
+        element("dd", value, class_="number"),
+        element("dd", remark, class_="remark"),
+        class_=f"tile {kind}".strip(),
+    )
 
 
 def _validation_tile(record: Record) -> Markup:
     best = number(record.end.get("best_validation_accuracy"))
     epoch = record.best_epoch
     if best is None:
-        scores = [(score, -k) for k, line in enumerate(record.epochs)
-                  if (score := number(line.get("validation_accuracy"))) is not None]
+        scores = [
+            (score, -k)
+            for k, line in enumerate(record.epochs)
+            if (score := number(line.get("validation_accuracy"))) is not None
+        ]
         if not scores:
             return _tile("Best validation accuracy", "–", "no epoch has ended yet")
         best, place = max(scores)
         epoch = number(record.epochs[-place].get("epoch"))
     count = record.size("validation")
     error = math.sqrt(max(0.0, best * (1 - best)) / count) if count else None
-    remark = f"epoch {short(epoch)}; ± is one standard error" if error is not None else \
-        f"epoch {short(epoch)}"
+    remark = (
+        f"epoch {short(epoch)}; ± is one standard error"
+        if error is not None
+        else f"epoch {short(epoch)}"
+    )
     return _tile("Best validation accuracy", _with_error(best, error), remark)
 
 
@@ -189,8 +243,10 @@ def _with_error(value: float | None, error: float | None) -> Markup:
 def _looks_told(looks: int, test: float | None) -> str:
     if test is None or looks <= 1:
         return "first look, recorded"
-    return (f"looked at {looks} times: every further look makes the number more optimistic; "
-            "choose by validation")
+    return (
+        f"looked at {looks} times: every further look makes the number more optimistic; "
+        "choose by validation"
+    )
 
 
 def _speed(record: Record) -> str:
@@ -219,15 +275,25 @@ def _reading(record: Record) -> Markup | None:
     items = []
     for one in findings(record):
         sign, word = _SIGNS[one.kind]
-        items.append(element(
-            "li", element("span", sign, class_="sign", role="img", aria_label=word),
-            element("div", element("a", one.title, href=f"#{one.about}"),
-                    element("p", one.text)), class_=f"is-{one.kind}"))
+        items.append(
+            element(
+                "li",
+                element("span", sign, class_="sign", role="img", aria_label=word),
+                element(
+                    "div", element("a", one.title, href=f"#{one.about}"), element("p", one.text)
+                ),
+                class_=f"is-{one.kind}",
+            )
+        )
     if not items:
         return None
-    return element("div", element("p", "Rules of thumb, with their numbers; ! marks what is "
-                                  "worth a look.", class_="note"),
-                   element("ul", items, class_="findings"))
+    return element(
+        "div",
+        element(
+            "p", "Rules of thumb, with their numbers; ! marks what is worth a look.", class_="note"
+        ),
+        element("ul", items, class_="findings"),
+    )
 
 
 def _curves(record: Record) -> Markup | None:
@@ -237,18 +303,28 @@ def _curves(record: Record) -> Markup | None:
 
 def _activations(record: Record) -> Markup | None:
     histories = layer_histories(record.activations)
-    drawn = [figure for place, (path, history) in enumerate(histories.items())
-             if place < MOST_HISTOGRAMS
-             and (figure := draw_histograms(path, history, f"layer-{place}")) is not None]
+    drawn = [
+        figure
+        for place, (path, history) in enumerate(histories.items())
+        if place < MOST_HISTOGRAMS
+        and (figure := draw_histograms(path, history, f"layer-{place}")) is not None
+    ]
     if not drawn:
         return None
     left = len(histories) - MOST_HISTOGRAMS
     told = f" The first {MOST_HISTOGRAMS} of {len(histories)} layers." if left > 0 else ""
-    return join([
-        element("p", "What each layer put out after every epoch, for validation images. A healthy "
+    return join(
+        [
+            element(
+                "p",
+                "What each layer put out after every epoch, for validation images. A healthy "
                 "layer keeps a spread; all mass at zero (or at the ends of a sigmoid) lets no "
-                f"gradient through.{told}", class_="note"),
-        element("div", drawn, class_="grid-of-charts")])
+                f"gradient through.{told}",
+                class_="note",
+            ),
+            element("div", drawn, class_="grid-of-charts"),
+        ]
+    )
 
 
 def _of_examined(examined: Examined | None, problem: str, part: str) -> Markup | None:
@@ -257,8 +333,12 @@ def _of_examined(examined: Examined | None, problem: str, part: str) -> Markup |
     if part == "confusion":
         unanswered = None
         if examined.unanswered:
-            unanswered = element("p", f"{plural(examined.unanswered, 'example')} had scores that "
-                                 "are not numbers, and count as wrong.", class_="notice")
+            unanswered = element(
+                "p",
+                f"{plural(examined.unanswered, 'example')} had scores that "
+                "are not numbers, and count as wrong.",
+                class_="notice",
+            )
         return join([unanswered, draw_confusion(examined)])
     return draw_weights(examined) if part == "weights" else draw_predictions(examined)
 

@@ -73,8 +73,10 @@ def read_examined(run: Run) -> tuple[Examined | None, str]:
     """The examination of a run, or None with a sentence that says what is wrong with the file."""
     path = run.path / FILE
     if not path.is_file():
-        return None, ("The predictions have not been examined: there is no evaluation.json in the "
-                      "run folder. It is written when a run ends.")
+        return None, (
+            "The predictions have not been examined: there is no evaluation.json in the "
+            "run folder. It is written when a run ends."
+        )
     try:
         return _examined(strict_json.loads(path.read_bytes(), str(path))), ""
     except (OSError, CheckpointError, KeyError, TypeError, ValueError, IndexError) as problem:
@@ -87,33 +89,48 @@ def _examined(found: Any) -> Examined:
         raise ValueError(f"format {found['format']!r}, not {FORMAT}")
     classes = [str(name) for name in _sequence(found["classes"])]
     counts = [[_whole(one) for one in _sequence(row)] for row in _sequence(found["confusion"])]
-    if not 2 <= len(classes) <= _MOST_CLASSES or len(counts) != len(classes) or any(
-            len(row) != len(classes) for row in counts):
+    if (
+        not 2 <= len(classes) <= _MOST_CLASSES
+        or len(counts) != len(classes)
+        or any(len(row) != len(classes) for row in counts)
+    ):
         raise ValueError(f"a confusion matrix that does not fit {len(classes)} classes")
     return Examined(
-        split=str(found["split"]), probabilistic=found["probabilistic"] is True,
-        classes=classes, confusion=counts, unanswered=_whole(found["unanswered"]),
+        split=str(found["split"]),
+        probabilistic=found["probabilistic"] is True,
+        classes=classes,
+        confusion=counts,
+        unanswered=_whole(found["unanswered"]),
         right=[_prediction(one, len(classes)) for one in _sequence(found["right"])],
         wrong=[_prediction(one, len(classes)) for one in _sequence(found["wrong"])],
         weights=[_weight(one, len(classes)) for one in _sequence(found["weights"])],
         weights_of=str(found["weights_of"]),
         weights_shape=[_whole(one) for one in _sequence(found["weights_shape"])],
         weights_total=_whole(found["weights_total"]),
-        weights_channels=_whole(found["weights_channels"]))
+        weights_channels=_whole(found["weights_channels"]),
+    )
 
 
 def _prediction(found: Any, classes: int) -> Prediction:
     top = [(_class(pair[0], classes), _number(pair[1])) for pair in _sequence(found["top"])]
     return Prediction(
-        _whole(found["index"]), _class(found["label"], classes),
-        _class(found["predicted"], classes), _picture(found["image"]), top,
-        _number(found["label_value"]), [_number(one) for one in _sequence(found["features"])])
+        _whole(found["index"]),
+        _class(found["label"], classes),
+        _class(found["predicted"], classes),
+        _picture(found["image"]),
+        top,
+        _number(found["label_value"]),
+        [_number(one) for one in _sequence(found["features"])],
+    )
 
 
 def _weight(found: Any, classes: int) -> Weight:
     label = found["label"]
-    return Weight(_picture(found["image"]), _number(found["norm"]),
-                  None if label is None else _class(label, classes))
+    return Weight(
+        _picture(found["image"]),
+        _number(found["norm"]),
+        None if label is None else _class(label, classes),
+    )
 
 
 def _sequence(value: Any) -> list[Any]:

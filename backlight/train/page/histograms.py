@@ -35,8 +35,11 @@ def layer_histories(lines: list[Line]) -> dict[str, list[tuple[float, Line]]]:
 
 def draw_histograms(path: str, history: list[tuple[float, Line]], key: str) -> Markup | None:
     """The figure of one layer; None where nothing can be drawn."""
-    rows = [(epoch, seen, heights) for epoch, seen in history
-            if (heights := _densities(seen)) is not None]
+    rows = [
+        (epoch, seen, heights)
+        for epoch, seen in history
+        if (heights := _densities(seen)) is not None
+    ]
     if not rows:
         return None
     shown = thinned(rows, MOST_ROWS)
@@ -51,15 +54,36 @@ def draw_histograms(path: str, history: list[tuple[float, Line]], key: str) -> M
         ridges.append(_ridge(seen, heights, across, foot, tallest, share))
         ridges += _beside(epoch, seen, foot, fate)
     sentence = _sentence(path, rows[0][1], rows[-1][1], fate)
-    drawing = element("svg", _frame(across, fate), ridges, class_="plot ridges",
-                      viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=sentence)
+    drawing = element(
+        "svg",
+        _frame(across, fate),
+        ridges,
+        class_="plot ridges",
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        role="img",
+        aria_label=sentence,
+    )
     table = folded_table(
         ["epoch", "mean", "deviation", "least", "greatest", "zero", fate, "units"],
-        [[short(epoch), *(short(number(seen.get(name))) for name in ("mean", "std", "low", "high")),
-          percent(number(seen.get("zero"))), percent(number(seen.get(fate))),
-          short(number(seen.get("units")))] for epoch, seen, _ in rows])
-    return element("figure", element("figcaption", element("h3", _title(path, rows[-1][1]))),
-                   drawing, table, class_="chart histograms", id=key)
+        [
+            [
+                short(epoch),
+                *(short(number(seen.get(name))) for name in ("mean", "std", "low", "high")),
+                percent(number(seen.get("zero"))),
+                percent(number(seen.get(fate))),
+                short(number(seen.get("units"))),
+            ]
+            for epoch, seen, _ in rows
+        ],
+    )
+    return element(
+        "figure",
+        element("figcaption", element("h3", _title(path, rows[-1][1]))),
+        drawing,
+        table,
+        class_="chart histograms",
+        id=key,
+    )
 
 
 def _densities(seen: Line) -> list[float] | None:
@@ -85,8 +109,9 @@ def _values_axis(shown: list[Line]) -> Axis:
     return Axis(low, high, _LEFT, _RIGHT)
 
 
-def _ridge(seen: Line, heights: list[float], across: Axis, foot: float, tallest: float,
-           share: float) -> Markup:
+def _ridge(
+    seen: Line, heights: list[float], across: Axis, foot: float, tallest: float, share: float
+) -> Markup:
     low, high = float(seen["low"]), float(seen["high"])
     width = (high - low) / len(heights)
     points = [f"M{across(low):.1f} {foot:.1f}"]
@@ -96,8 +121,9 @@ def _ridge(seen: Line, heights: list[float], across: Axis, foot: float, tallest:
         x = across(low + place * width)
         points.append(f"L{x:.1f} {y:.1f}H{across(low + (place + 1) * width):.1f}")
     points.append(f"V{foot:.1f}Z")
-    return element("path", class_="ridge", d="".join(points),
-                   fill_opacity=f"{0.25 + 0.5 * share:.2f}")
+    return element(
+        "path", class_="ridge", d="".join(points), fill_opacity=f"{0.25 + 0.5 * share:.2f}"
+    )
 
 
 def _beside(epoch: float, seen: Line, foot: float, fate: str) -> list[Markup]:
@@ -106,24 +132,50 @@ def _beside(epoch: float, seen: Line, foot: float, fate: str) -> list[Markup]:
     return [
         element("line", class_="grid", x1=_LEFT, x2=_RIGHT, y1=f"{foot:.1f}", y2=f"{foot:.1f}"),
         element("text", short(epoch), class_="tick up", x=_LEFT - 12, y=f"{foot - 4:.1f}"),
-        element("text", percent(number(seen.get("zero")), 0), class_="tick up",
-                x=_COLUMNS[0] + 14, y=f"{foot - 4:.1f}"),
-        element("text", percent(lost, 0), class_="tick up" + alarm, x=_COLUMNS[1] + 10,
-                y=f"{foot - 4:.1f}"),
+        element(
+            "text",
+            percent(number(seen.get("zero")), 0),
+            class_="tick up",
+            x=_COLUMNS[0] + 14,
+            y=f"{foot - 4:.1f}",
+        ),
+        element(
+            "text",
+            percent(lost, 0),
+            class_="tick up" + alarm,
+            x=_COLUMNS[1] + 10,
+            y=f"{foot - 4:.1f}",
+        ),
     ]
 
 
 def _frame(across: Axis, fate: str) -> list[Markup]:
-    parts = [element("text", "epoch", class_="title", x=8, y=18),
-             element("text", "zero", class_="title end", x=_COLUMNS[0] + 14, y=18),
-             element("text", fate, class_="title end", x=_COLUMNS[1] + 10, y=18)]
+    parts = [
+        element("text", "epoch", class_="title", x=8, y=18),
+        element("text", "zero", class_="title end", x=_COLUMNS[0] + 14, y=18),
+        element("text", fate, class_="title end", x=_COLUMNS[1] + 10, y=18),
+    ]
     for place, (value, text) in enumerate(across.ticks(5)):
         x = f"{across(value):.1f}"
         parts.append(element("line", class_="grid", x1=x, x2=x, y1=30, y2=_BOTTOM))
-        parts.append(element("text", text, class_="tick across" + (" spare" if place % 2 else ""),
-                             x=x, y=_BOTTOM + 21))
-    parts.append(element("text", "activation (height: √ frequency, without zeros)",
-                         class_="title across", x=(_LEFT + _RIGHT) / 2, y=HEIGHT - 8))
+        parts.append(
+            element(
+                "text",
+                text,
+                class_="tick across" + (" spare" if place % 2 else ""),
+                x=x,
+                y=_BOTTOM + 21,
+            )
+        )
+    parts.append(
+        element(
+            "text",
+            "activation (height: √ frequency, without zeros)",
+            class_="title across",
+            x=(_LEFT + _RIGHT) / 2,
+            y=HEIGHT - 8,
+        )
+    )
     return parts
 
 
@@ -134,9 +186,11 @@ def _title(path: str, seen: Line) -> str:
 
 def _sentence(path: str, first: Line, last: Line, fate: str) -> str:
     def told(seen: dict[str, Any]) -> str:
-        return (f"mean {short(number(seen.get('mean')), 3)}, "
-                f"deviation {short(number(seen.get('std')), 3)}, "
-                f"{percent(number(seen.get('zero')), 0)} zero, "
-                f"{percent(number(seen.get(fate)), 0)} of units {fate}")
+        return (
+            f"mean {short(number(seen.get('mean')), 3)}, "
+            f"deviation {short(number(seen.get('std')), 3)}, "
+            f"{percent(number(seen.get('zero')), 0)} zero, "
+            f"{percent(number(seen.get(fate)), 0)} of units {fate}"
+        )
 
     return f"Activations of layer {path}: at first {told(first)}; at last {told(last)}."

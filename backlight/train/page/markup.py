@@ -34,7 +34,9 @@ def visible(text: str) -> str:
     return "".join(
         character.encode("unicode_escape").decode()
         if character in _DIRECTIONS or unicodedata.category(character) in ("Cc", "Cs")
-        else character for character in text)
+        else character
+        for character in text
+    )
 
 
 def escape(value: object) -> Markup:

@@ -23,7 +23,7 @@ def short(value: float | None, digits: int = 4) -> str:
     if value == 0:
         return "0"
     size = abs(value)
-    if size >= 10 ** digits or size >= 10_000:
+    if size >= 10**digits or size >= 10_000:
         text = f"{value:,.0f}" if size < 1e9 else _scientific(value, digits)
     elif size < 0.001:
         text = _scientific(value, min(digits, 3))
@@ -36,7 +36,7 @@ def fixed(value: float | None, digits: int = 3) -> str:
     """A number with so many digits after the point, for columns that line up."""
     if value is None or not math.isfinite(value):
         return "–"
-    if value != 0 and abs(value) < 0.5 * 10.0 ** -digits:
+    if value != 0 and abs(value) < 0.5 * 10.0**-digits:
         return short(value, 2)
     return f"{value:,.{digits}f}".translate(_MINUS)
 
@@ -51,7 +51,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    smallest = 10.0 ** -digits
+    smallest = 10.0**-digits
     if 0 < value * 100 < smallest / 2:
         return f"<{smallest:g}%"
     if value < 1 and round(value * 100, digits) >= 100:
@@ -70,7 +70,7 @@ def power(exponent: int) -> str:
     ('10⁻³', '1', '100')
     """
     if 0 <= exponent <= 3:
-        return f"{10 ** exponent:,}"
+        return f"{10**exponent:,}"
     return "10" + str(exponent).translate(_SUPERSCRIPT)
 
 
@@ -104,7 +104,7 @@ def cut(text: str, longest: int = 48) -> str:
     >>> cut("a long name", 7)
     'a long…'
     """
-    return text if len(text) <= longest else text[:longest - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:

@@ -44,12 +44,18 @@ def _initial_loss(record: Record) -> Finding | None:
     chance = number(record.start.get("loss_at_chance"))
     if before is None or chance is None or chance <= 0:
         return None
-    text = (f"Before learning the loss was {short(before)}; a model that does not prefer any of "
-            f"the {plural(len(record.classes), 'class', 'classes')} has {short(chance)}.")
+    text = (
+        f"Before learning the loss was {short(before)}; a model that does not prefer any of "
+        f"the {plural(len(record.classes), 'class', 'classes')} has {short(chance)}."
+    )
     if abs(before - chance) <= _CLOSE_TO_CHANCE * chance:
         return Finding("good", "The loss began where it should", text, "loss")
-    return Finding("look", "The loss did not begin at chance", text + " The first weights may be "
-                   "too large, or the inputs not normalised.", "loss")
+    return Finding(
+        "look",
+        "The loss did not begin at chance",
+        text + " The first weights may be too large, or the inputs not normalised.",
+        "loss",
+    )
 
 
 def _stopped_at_nan(record: Record) -> Finding | None:
@@ -57,10 +63,13 @@ def _stopped_at_nan(record: Record) -> Finding | None:
     if bad is None:
         return None
     step = number(bad.get("step"))
-    return Finding("look", "The loss stopped being a number",
-                   f"At step {short(step)} it was NaN or infinite. A smaller learning rate or "
-                   "gradient clipping is the usual cure; the last good checkpoint was kept.",
-                   "loss")
+    return Finding(
+        "look",
+        "The loss stopped being a number",
+        f"At step {short(step)} it was NaN or infinite. A smaller learning rate or "
+        "gradient clipping is the usual cure; the last good checkpoint was kept.",
+        "loss",
+    )
 
 
 def _loss_shape(record: Record) -> Finding | None:
@@ -71,35 +80,62 @@ def _loss_shape(record: Record) -> Finding | None:
     chance = number(record.start.get("loss_at_chance"))
     top = max(first, chance or first)
     if last > 1.05 * first:
-        return Finding("look", "The training loss rose", f"From {short(first)} to {short(last)}. "
-                       "The learning rate is probably too high.", "loss")
+        return Finding(
+            "look",
+            "The training loss rose",
+            f"From {short(first)} to {short(last)}. The learning rate is probably too high.",
+            "loss",
+        )
     if last > 0.95 * top:
         accuracy = known(column(record.epochs, "train_accuracy"))
         extra = ""
         if accuracy and accuracy[-1] > accuracy[0] + 0.03:
-            extra = (" Accuracy rising meanwhile is no bug: the highest score changes before the "
-                     "probabilities do.")
-        return Finding("look", "The training loss hardly moved",
-                       f"From {short(first)} to {short(last)}. The learning rate is probably too "
-                       f"low.{extra}", "loss")
+            extra = (
+                " Accuracy rising meanwhile is no bug: the highest score changes before the "
+                "probabilities do."
+            )
+        return Finding(
+            "look",
+            "The training loss hardly moved",
+            f"From {short(first)} to {short(last)}. The learning rate is probably too low.{extra}",
+            "loss",
+        )
     if chance is not None and first > 1.2 * chance:
-        return Finding("look", "The loss rose above guessing first", "In the first epoch it was "
-                       f"{short(first)} on average, worse than the {short(chance)} of a model "
-                       "that knows nothing: the first steps were too large. A smaller learning "
-                       f"rate, or a warm-up, avoids it. It ended at {short(last)}.", "loss")
+        return Finding(
+            "look",
+            "The loss rose above guessing first",
+            "In the first epoch it was "
+            f"{short(first)} on average, worse than the {short(chance)} of a model "
+            "that knows nothing: the first steps were too large. A smaller learning "
+            f"rate, or a warm-up, avoids it. It ended at {short(last)}.",
+            "loss",
+        )
     late = _plateau(losses)
     if late is not None:
-        return Finding("look", "A plateau, then a drop", f"The loss stood near {short(losses[0])} "
-                       f"for {plural(late, 'epoch')} before it fell: the initial weights are the "
-                       "prime suspect.", "loss")
+        return Finding(
+            "look",
+            "A plateau, then a drop",
+            f"The loss stood near {short(losses[0])} "
+            f"for {plural(late, 'epoch')} before it fell: the initial weights are the "
+            "prime suspect.",
+            "loss",
+        )
     recent = losses[-1] / losses[-2] if losses[-2] > 0 else 1.0
     rate = known(column(record.epochs, "lr"))
     if recent < 0.9 and (not rate or rate[-1] > 0.05 * max(rate)):
-        return Finding("note", "Still falling at the end", "The last epoch still took "
-                       f"{percent(1 - recent, 0)} off the training loss: more epochs may help.",
-                       "loss")
-    return Finding("good", "The training loss fell", f"From {short(first)} in the first epoch to "
-                   f"{short(last)} in the last.", "loss")
+        return Finding(
+            "note",
+            "Still falling at the end",
+            "The last epoch still took "
+            f"{percent(1 - recent, 0)} off the training loss: more epochs may help.",
+            "loss",
+        )
+    return Finding(
+        "good",
+        "The training loss fell",
+        f"From {short(first)} in the first epoch to {short(last)} in the last.",
+        "loss",
+    )
 
 
 def _plateau(losses: list[float]) -> int | None:
@@ -119,20 +155,30 @@ def _gap(record: Record) -> Finding | None:
     if train is None or validation is None:
         return None
     gap = train - validation
-    text = (f"At the best epoch {percent(train)} of the training images and {percent(validation)} "
-            "of the validation images were right.")
+    text = (
+        f"At the best epoch {percent(train)} of the training images and {percent(validation)} "
+        "of the validation images were right."
+    )
     if gap >= _WIDE_GAP:
-        return Finding("look", "Overfitting", text + " More data, augmentation, weight decay or "
-                       "dropout narrow such a gap.", "accuracy")
+        return Finding(
+            "look",
+            "Overfitting",
+            text + " More data, augmentation, weight decay or dropout narrow such a gap.",
+            "accuracy",
+        )
     if gap < _NO_GAP and train < 0.9:
-        return Finding("note", "Room for a larger model", text + " There is hardly a gap, so the "
-                       "model may be too small, or have been trained too briefly.", "accuracy")
+        return Finding(
+            "note",
+            "Room for a larger model",
+            text + " There is hardly a gap, so the "
+            "model may be too small, or have been trained too briefly.",
+            "accuracy",
+        )
     return Finding("good", "Training and validation agree", text, "accuracy")
 
 
 def _best_place(record: Record) -> int | None:
-    scores = [(number(line.get("validation_accuracy")), k)
-              for k, line in enumerate(record.epochs)]
+    scores = [(number(line.get("validation_accuracy")), k) for k, line in enumerate(record.epochs)]
     present = [(score, -k) for score, k in scores if score is not None]
     return -max(present)[1] if present else None
 
@@ -146,9 +192,14 @@ def _turning_point(record: Record) -> Finding | None:
     last = present[-1][0]
     if last > 1.25 * least and place < len(losses) - 2:
         epoch = number(record.epochs[place].get("epoch"))
-        return Finding("note", "The validation loss turned", f"It was least, {short(least)}, in "
-                       f"epoch {short(epoch)} and ended at {short(last)}: from there the model "
-                       "grew surer of its errors. The best epoch's weights were kept.", "loss")
+        return Finding(
+            "note",
+            "The validation loss turned",
+            f"It was least, {short(least)}, in "
+            f"epoch {short(epoch)} and ended at {short(last)}: from there the model "
+            "grew surer of its errors. The best epoch's weights were kept.",
+            "loss",
+        )
     return None
 
 
@@ -164,13 +215,21 @@ def _ratios(record: Record) -> Finding | None:
     low = [name for name, value in medians.items() if value < _LOW_RATIO]
     spread = f"Median by parameter: {_range(list(medians.values()))}; about 10⁻³ is usual."
     if high:
-        return Finding("look", "Large updates", f"{spread} {_listed(high)} moved by more than a "
-                       "hundredth of its size a step: the learning rate may be too high.",
-                       "updates")
+        return Finding(
+            "look",
+            "Large updates",
+            f"{spread} {_listed(high)} moved by more than a "
+            "hundredth of its size a step: the learning rate may be too high.",
+            "updates",
+        )
     if low:
-        return Finding("look", "Small updates", f"{spread} {_listed(low)} moved by less than a "
-                       "ten-thousandth of its size a step: the learning rate may be too low.",
-                       "updates")
+        return Finding(
+            "look",
+            "Small updates",
+            f"{spread} {_listed(low)} moved by less than a "
+            "ten-thousandth of its size a step: the learning rate may be too low.",
+            "updates",
+        )
     return Finding("good", "Updates of a healthy size", spread, "updates")
 
 
@@ -185,9 +244,14 @@ def _vanishing(record: Record) -> Finding | None:
         return None
     (first, low), (last, high) = medians[0], medians[-1]
     if high > 0 and low < _VANISHING * high:
-        return Finding("look", "Vanishing gradients", f"The gradient of {first} is "
-                       f"{short(low / high, 2)} of that of {last}: little reaches the first "
-                       "layer.", "gradients")
+        return Finding(
+            "look",
+            "Vanishing gradients",
+            f"The gradient of {first} is "
+            f"{short(low / high, 2)} of that of {last}: little reaches the first "
+            "layer.",
+            "gradients",
+        )
     return None
 
 
@@ -199,12 +263,21 @@ def _dead_units(record: Record) -> Finding | None:
     share = shares[worst]
     if share >= _FEW_DEAD:
         much = "Very many" if share >= _MANY_DEAD else "Many"
-        return Finding("look", f"{much} dead units", f"{percent(share, 0)} of the units of layer "
-                       f"{worst} were zero for every example looked at, so that no gradient "
-                       "reached them at the end. A lower learning rate, or a leaky ReLU, keeps "
-                       "them alive.", "lost-units")
-    return Finding("good", "Few dead units", f"At most {percent(share, 0)} of a layer ({worst}) "
-                   "was dead at the end.", "lost-units")
+        return Finding(
+            "look",
+            f"{much} dead units",
+            f"{percent(share, 0)} of the units of layer "
+            f"{worst} were zero for every example looked at, so that no gradient "
+            "reached them at the end. A lower learning rate, or a leaky ReLU, keeps "
+            "them alive.",
+            "lost-units",
+        )
+    return Finding(
+        "good",
+        "Few dead units",
+        f"At most {percent(share, 0)} of a layer ({worst}) was dead at the end.",
+        "lost-units",
+    )
 
 
 def _saturated_units(record: Record) -> Finding | None:
@@ -214,9 +287,14 @@ def _saturated_units(record: Record) -> Finding | None:
     worst = max(shares, key=lambda path: shares[path])
     if shares[worst] < _MANY_SATURATED:
         return None
-    return Finding("look", "Saturated units", f"{percent(shares[worst], 0)} of layer {worst} lay "
-                   "at an end of its range for every example: their gradient is nearly zero. "
-                   "Smaller initial weights help.", "lost-units")
+    return Finding(
+        "look",
+        "Saturated units",
+        f"{percent(shares[worst], 0)} of layer {worst} lay "
+        "at an end of its range for every example: their gradient is nearly zero. "
+        "Smaller initial weights help.",
+        "lost-units",
+    )
 
 
 def _last_shares(record: Record, fate: str) -> dict[str, float]:
@@ -237,11 +315,17 @@ def _test_agrees(record: Record) -> Finding | None:
         return None
     other = math.sqrt(max(0.0, validation * (1 - validation)) / count)
     noise = math.hypot(error, other)
-    text = (f"Test {percent(test)}, validation {percent(validation)}; chance alone moves their "
-            f"difference by about {percent(noise)} (one standard error).")
+    text = (
+        f"Test {percent(test)}, validation {percent(validation)}; chance alone moves their "
+        f"difference by about {percent(noise)} (one standard error)."
+    )
     if noise > 0 and validation - test > 2 * noise:
-        return Finding("look", "The test split is harder than validation", text + " Many choices "
-                       "made on a small validation split do this.", "top")
+        return Finding(
+            "look",
+            "The test split is harder than validation",
+            text + " Many choices made on a small validation split do this.",
+            "top",
+        )
     return Finding("good", "Test and validation agree", text, "top")
 
 
@@ -256,5 +340,14 @@ def _listed(names: list[str]) -> str:
 
 
 _CHECKS: list[Callable[[Record], Finding | None]] = [
-    _initial_loss, _stopped_at_nan, _loss_shape, _gap, _turning_point, _ratios, _vanishing,
-    _dead_units, _saturated_units, _test_agrees]
+    _initial_loss,
+    _stopped_at_nan,
+    _loss_shape,
+    _gap,
+    _turning_point,
+    _ratios,
+    _vanishing,
+    _dead_units,
+    _saturated_units,
+    _test_agrees,
+]

@@ -138,8 +138,12 @@ def read(run: Run) -> Record:
         If a line of the metrics is damaged; the message says which.
     """
     record = Record(run.path.resolve().name or str(run.path))
-    events = {"step": record.steps, "layers": record.layers,
-              "activations": record.activations, "epoch": record.epochs}
+    events = {
+        "step": record.steps,
+        "layers": record.layers,
+        "activations": record.activations,
+        "epoch": record.epochs,
+    }
     for line in run.read("metrics"):
         event = line.get("event")
         if event == "start" and not record.start:

@@ -73,7 +73,7 @@ class Axis:
             chosen = [(k, m) for k in range(first - 1, last + 1) for m in (1, 2, 5)]
         marks = []
         for exponent, factor in chosen:
-            value = factor * 10.0 ** exponent
+            value = factor * 10.0**exponent
             if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9):
                 text = power(exponent) if factor == 1 and exponent < -2 else short(value)
                 marks.append((value, percent(value) if as_percent else text))
@@ -84,8 +84,9 @@ def linear(values: Iterable[float], start: float, stop: float, about: int = 5) -
     """An axis that holds all the values and ends on round numbers."""
     low, high = bounds(values)
     step = round_step(high - low, about)
-    return Axis(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step,
-                start, stop)
+    return Axis(
+        math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, start, stop
+    )
 
 
 def logarithmic(values: Iterable[float], start: float, stop: float) -> Axis:
@@ -117,6 +118,6 @@ def round_step(span: float, about: int) -> float:
 
 def _decimals(step: float) -> int:
     for digits in range(5):
-        if abs(step * 10 ** digits - round(step * 10 ** digits)) < 1e-6 * step * 10 ** digits:
+        if abs(step * 10**digits - round(step * 10**digits)) < 1e-6 * step * 10**digits:
             return digits
     return 5

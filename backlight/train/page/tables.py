@@ -12,28 +12,45 @@ Row = TypeVar("Row")
 MOST_ROWS = 40
 
 
-def folded_table(headings: Sequence[str], rows: Sequence[Sequence[str]],
-                 summary: str = "Table of these numbers", most: int = MOST_ROWS) -> Markup | None:
+def folded_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    summary: str = "Table of these numbers",
+    most: int = MOST_ROWS,
+) -> Markup | None:
     """A table behind a button; of a long one every so-many-th row and always the last."""
     if not rows:
         return None
     shown = thinned(rows, most)
     left_out = None
     if len(shown) < len(rows):
-        left_out = element("p", f"{len(shown)} of {len(rows):,} rows, evenly chosen.",
-                           class_="note")
-    body = [element("tr", element("th", row[0], scope="row"),
-                    [element("td", cell) for cell in row[1:]]) for row in shown]
+        left_out = element(
+            "p", f"{len(shown)} of {len(rows):,} rows, evenly chosen.", class_="note"
+        )
+    body = [
+        element("tr", element("th", row[0], scope="row"), [element("td", cell) for cell in row[1:]])
+        for row in shown
+    ]
     return element(
-        "details", element("summary", summary),
-        element("div", element(
-            "table", element("thead", element("tr", [element("th", one, scope="col")
-                                                      for one in headings])),
-            element("tbody", body)), class_="scroll", tabindex="0", role="region",
-            aria_label=summary),
+        "details",
+        element("summary", summary),
+        element(
+            "div",
+            element(
+                "table",
+                element(
+                    "thead", element("tr", [element("th", one, scope="col") for one in headings])
+                ),
+                element("tbody", body),
+            ),
+            class_="scroll",
+            tabindex="0",
+            role="region",
+            aria_label=summary,
+        ),
         left_out,
-        element("button", "Copy as CSV", type="button", class_="copy needs-script",
-                data_copy=True))
+        element("button", "Copy as CSV", type="button", class_="copy needs-script", data_copy=True),
+    )
 
 
 def thinned(rows: Sequence[Row], most: int = MOST_ROWS) -> list[Row]:
@@ -45,10 +62,15 @@ def thinned(rows: Sequence[Row], most: int = MOST_ROWS) -> list[Row]:
 
 def named_values(values: Mapping[str, Any], caption: str) -> Markup:
     """Two columns: a name and its value."""
-    rows = [element("tr", element("th", name, scope="row"), element("td", _written(value)))
-            for name, value in values.items()]
-    return element("div", element("table", element("caption", caption),
-                                  element("tbody", rows), class_="named"), class_="scroll")
+    rows = [
+        element("tr", element("th", name, scope="row"), element("td", _written(value)))
+        for name, value in values.items()
+    ]
+    return element(
+        "div",
+        element("table", element("caption", caption), element("tbody", rows), class_="named"),
+        class_="scroll",
+    )
 
 
 def _written(value: Any) -> str:
