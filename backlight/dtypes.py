@@ -108,6 +108,8 @@ def as_array(value: Any, dtype: Any = None, subject: str = "tensor") -> Array:
             remedy="Convert them first, for example array.astype(numpy.float32).",
         )
     target = array.dtype if dtype is None else dtype
+    if array.dtype == target and target.isnative:
+        return array  # asking NumPy for an equal type that is another object gives a view
     return np.asarray(array, dtype=target.newbyteorder("="))
 
 

@@ -84,6 +84,9 @@ class Matmul(Structural):
     def shape(self, x: Any, y: Any) -> Shape:
         return shapes.matmul(self.name, tuple(x), tuple(y))
 
+    def multiply_adds(self, shapes: Any, output: Shape, **attributes: Any) -> int:
+        return math.prod(output) * int(shapes[0][-1])
+
     def samples(self) -> Iterator[Sample]:
         for stream, (x, y) in enumerate(
             [
@@ -171,6 +174,15 @@ class Einsum(Structural):
     def shape(self, *shapes_: Any, equation: str) -> Shape:
         _, output, sizes = read(equation, shapes_)
         return tuple(sizes[letter] for letter in output)
+
+    def multiply_adds(self, shapes: Any, output: Shape, **attributes: Any) -> int:
+        words = attributes["equation"].replace(" ", "").split("->")[0].split(",")
+        sizes: dict[str, int] = {}
+        for word, shape in zip(words, shapes, strict=True):
+            if "." in word:  # what an ellipsis stands for is not counted
+                return 0
+            sizes.update(zip(word, shape, strict=True))
+        return math.prod(sizes.values())
 
     def samples(self) -> Iterator[Sample]:
         cases: list[tuple[str, list[Shape]]] = [

@@ -94,6 +94,9 @@ class Convolution(Correlation, abstract=True):
             None if bias is None else lambda: total(upstream, axis=others),
         )
 
+    def multiply_adds(self, shapes: Any, output: Shape, **attributes: Any) -> int:
+        return math.prod(output) * int(math.prod(shapes[1][1:]))
+
     def shape(
         self,
         x: Any,

@@ -26,6 +26,8 @@ _BOUND = re.compile(
 class Elementwise(Gate, abstract=True):
     """A formula for one number, applied at every place of inputs that broadcast."""
 
+    placewise = True
+
     def shape(self, *shapes_: Any, **attributes: Any) -> Shape:
         """The shape all inputs stretch to."""
         return shapes.broadcast(self.name, *[s for s in shapes_ if s is not None])

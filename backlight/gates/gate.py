@@ -100,6 +100,8 @@ class Gate:
     source: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     abstract: ClassVar[bool] = True
+    placewise: ClassVar[bool] = False
+    """Whether a place of the output sees only that place of each input, channels aside."""
     views: ClassVar[bool] = False
     """Whether the output may share memory with the first input."""
 
@@ -166,6 +168,18 @@ class Gate:
         that a kink lies between them.
         """
         return None
+
+    def multiply_adds(self, shapes: Any, output: Shape, **attributes: Any) -> int:
+        """How many products are summed to make an output of this shape; 0 if it is no contraction.
+
+        Parameters
+        ----------
+        shapes : sequence of tuple
+            Shapes of the inputs, None where an optional one is missing.
+        output : tuple of int
+            Shape of the output.
+        """
+        return 0
 
     def samples(self) -> Iterable[Sample]:
         """Inputs that every derived test runs on: plain, broadcast, empty, at the edges."""

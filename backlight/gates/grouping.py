@@ -189,6 +189,7 @@ class NeighbourSum(Structural):
 
     role = Role.DISTRIBUTOR
     formula = "x[c - before] + … + x[c + after]"
+    placewise = True
 
     def forward(self, np: Any, x: Any, *, before: int, after: int) -> Any:
         self.shape(x.shape, before=before, after=after)
@@ -248,6 +249,7 @@ class LocalResponseNorm(Structural):
 
     role = Role.MIXER
     formula = "x / (k + alpha / size * sum(x[c]**2))**beta"
+    placewise = True
     result = "float"
     source = "Krizhevsky, Sutskever and Hinton, 2012, section 3.3"
 

@@ -7,6 +7,7 @@ undo the convolution.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -81,6 +82,9 @@ class TransposedConvolution(Structural, abstract=True):
             ),
             None if bias is None else lambda: total(upstream, axis=others),
         )
+
+    def multiply_adds(self, shapes: Any, output: Shape, **attributes: Any) -> int:
+        return int(math.prod(shapes[0]) * math.prod(shapes[1][1:]))
 
     def shape(
         self,

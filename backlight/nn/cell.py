@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 from backlight.engine.create import zeros
 from backlight.errors import ArgumentError, ShapeError, nearest
 from backlight.gates.activation import sigmoid
-from backlight.gates.contraction import matmul
 from backlight.gates.joining import split
+from backlight.gates.linear import linear
 from backlight.gates.rectifier import relu
 from backlight.gates.transcendental import tanh
-from backlight.gates.view import transpose
 from backlight.nn import initialise
 from backlight.nn.module import Module
 from backlight.nn.parameter import Parameter
@@ -22,23 +21,17 @@ from backlight.shapes import whole
 SQUASHES: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "relu": relu}
 
 
-def affine(x: Any, weight: Any, bias: Any) -> Any:
-    """x·Wᵀ + b, or without b where there is none."""
-    product = matmul(x, transpose(weight))
-    return product if bias is None else product + bias
-
-
 def rnn_step(
     from_input: Any, hidden: Any, weight: Any, bias: Any, squash: Callable[[Any], Any]
 ) -> Any:
     """The plain step h' = tanh(Wₓx + Wₕh + b), or with ReLU."""
-    return squash(from_input + affine(hidden, weight, bias))
+    return squash(from_input + linear(hidden, weight, bias))
 
 
 def gru_step(from_input: Any, hidden: Any, weight: Any, bias: Any) -> Any:
     """Gates r, z; n = tanh(Wx + r∘(Wh)); h' = (1−z)∘n + z∘h, r applied after the product."""
     reset_x, update_x, new_x = split(from_input, 3, -1)
-    reset_h, update_h, new_h = split(affine(hidden, weight, bias), 3, -1)
+    reset_h, update_h, new_h = split(linear(hidden, weight, bias), 3, -1)
     update = sigmoid(update_x + update_h)
     new = tanh(new_x + sigmoid(reset_x + reset_h) * new_h)
     return new + update * (hidden - new)
@@ -46,7 +39,7 @@ def gru_step(from_input: Any, hidden: Any, weight: Any, bias: Any) -> Any:
 
 def lstm_step(from_input: Any, hidden: Any, memory: Any, weight: Any, bias: Any) -> tuple[Any, Any]:
     """Gates i, f, g, o; c' = f∘c + i∘g; h' = o∘tanh(c')."""
-    enter, forget, candidate, leave = split(from_input + affine(hidden, weight, bias), 4, -1)
+    enter, forget, candidate, leave = split(from_input + linear(hidden, weight, bias), 4, -1)
     memory = sigmoid(forget) * memory + sigmoid(enter) * tanh(candidate)
     return sigmoid(leave) * tanh(memory), memory
 
@@ -85,7 +78,7 @@ class _Cell(Module):
                 remedy="Loop over the steps, or use the layer without Cell",
             )
         self.check_width(x, -1, self.input_size, "features", "input_size")
-        return affine(x, self.weight_ih, self.bias_ih)
+        return linear(x, self.weight_ih, self.bias_ih)
 
     def _start(self, x: Any, state: Any) -> Any:
         return (

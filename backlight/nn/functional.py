@@ -19,10 +19,10 @@ from backlight.gates import pooling as _pooling
 from backlight.gates import random as _random
 from backlight.gates import rectifier as _rectifier
 from backlight.gates import view as _view
-from backlight.gates.contraction import matmul
 from backlight.gates.deviation import var
 from backlight.gates.divergence import xlogy
 from backlight.gates.gate import TABLE
+from backlight.gates.linear import linear as _linear
 from backlight.gates.reduction import mean
 from backlight.gates.reduction import sum as _sum
 from backlight.gates.transcendental import exp, sqrt
@@ -37,8 +37,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5])).tolist()
     [11.5]
     """
-    product = matmul(input, _view.transpose(weight))
-    return product if bias is None else product + bias
+    return _linear(input, weight, bias)
 
 
 def dropout(

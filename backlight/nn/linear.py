@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backlight.errors import ShapeError
-from backlight.gates.contraction import matmul
-from backlight.gates.view import transpose
+from backlight.gates.linear import linear
 from backlight.nn import initialise
 from backlight.nn.module import Module
 from backlight.nn.parameter import Parameter
@@ -64,8 +63,7 @@ class Linear(Module):
         shape = x.shape
         if not shape or shape[-1] != self.in_features:
             self._refuse(x)
-        product = matmul(x, transpose(self.used_weight()))
-        return product if self.bias is None else product + self.bias
+        return linear(x, self.used_weight(), self.bias)
 
     def used_weight(self) -> Any:
         """The weights that this call multiplies by; a subclass may change them."""

@@ -6,7 +6,6 @@ are known in a moment.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +15,7 @@ import numpy as np
 from backlight.engine.tensor import Tensor
 from backlight.errors import GraphError
 from backlight.gates.arithmetic import add, divide, multiply, negative, power, subtract
-from backlight.gates.contraction import Einsum, Matmul
-from backlight.gates.convolution import Convolution
 from backlight.gates.gate import Gate
-from backlight.gates.transposed_convolution import TransposedConvolution
 from backlight.nn.receptive_field import ReceptiveField, seen
 from backlight.shapes import Shape
 
@@ -58,7 +54,7 @@ class Outline(Tensor):
         if field is not None:
             made.note("field", field)
         if observer.tell is not None:
-            observer.tell(gate, multiply_adds(gate, shapes, made.shape, attributes))
+            observer.tell(gate, gate.multiply_adds(shapes, made.shape, **attributes))
         return made
 
     @property
@@ -135,30 +131,4 @@ def claim(gate: Gate, inputs: Any, values: Any, attributes: dict[str, Any], made
         made.__class__ = Outline
         if observer.tell is not None:
             shapes = [None if x is None else tuple(getattr(x, "shape", ())) for x in inputs]
-            observer.tell(gate, multiply_adds(gate, shapes, made.shape, attributes))
-
-
-def multiply_adds(gate: Gate, shapes: Any, output: Shape, attributes: dict[str, Any]) -> int:
-    """How many products a contraction sums; 0 for other gates.
-
-    Examples
-    --------
-    >>> from backlight.gates.contraction import matmul
-    >>> multiply_adds(matmul, [(2, 3), (3, 4)], (2, 4), {})
-    24
-    """
-    if isinstance(gate, Matmul):
-        return math.prod(output) * int(shapes[0][-1])
-    if isinstance(gate, Convolution):
-        return math.prod(output) * int(math.prod(shapes[1][1:]))
-    if isinstance(gate, TransposedConvolution):
-        return int(math.prod(shapes[0]) * math.prod(shapes[1][1:]))
-    if isinstance(gate, Einsum):
-        letters = attributes["equation"].replace(" ", "").split("->")[0].split(",")
-        sizes: dict[str, int] = {}
-        for word, shape in zip(letters, shapes, strict=True):
-            if "." in word:
-                return 0
-            sizes.update(zip(word, shape, strict=True))
-        return math.prod(sizes.values())
-    return 0
+            observer.tell(gate, gate.multiply_adds(shapes, made.shape, **attributes))

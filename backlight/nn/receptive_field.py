@@ -13,7 +13,6 @@ from typing import Any
 from backlight.gates import window
 from backlight.gates.average_pooling import AveragePooling
 from backlight.gates.convolution import Convolution
-from backlight.gates.family import Elementwise
 from backlight.gates.gate import Gate
 from backlight.gates.joining import Concatenate
 from backlight.gates.pooling import MaxPooling
@@ -69,8 +68,6 @@ class ReceptiveField:
 WHOLE = ReceptiveField((), ())
 """The whole input."""
 
-_ACROSS_CHANNELS = ("local_response_norm", "neighbour_sum")
-
 
 def point(rank: int) -> ReceptiveField:
     """What a number of the input sees: itself."""
@@ -123,7 +120,7 @@ def seen(
             )
         )
     channels = isinstance(gate, Concatenate) and attributes["axis"] == 1
-    if channels or isinstance(gate, Elementwise) or gate.name in _ACROSS_CHANNELS:
+    if channels or gate.placewise:
         return _around(known)
     return WHOLE
 

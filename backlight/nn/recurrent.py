@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from backlight.engine.create import zeros
 from backlight.errors import ArgumentError, ShapeError
 from backlight.gates.joining import concatenate, stack
+from backlight.gates.linear import linear
 from backlight.gates.view import transpose
 from backlight.nn import initialise
-from backlight.nn.cell import SQUASHES, affine, fill, gru_step, lstm_step, rnn_step, squash_name
+from backlight.nn.cell import SQUASHES, fill, gru_step, lstm_step, rnn_step, squash_name
 from backlight.nn.functional import dropout
 from backlight.nn.module import Module
 from backlight.shapes import whole
@@ -143,7 +144,7 @@ class _Recurrent(Module):
         books = self._parameters
         outputs = []
         for x in reversed(steps) if reverse else steps:
-            from_input = affine(x, books[f"weight_ih_{suffix}"], books.get(f"bias_ih_{suffix}"))
+            from_input = linear(x, books[f"weight_ih_{suffix}"], books.get(f"bias_ih_{suffix}"))
             state = self.step(
                 from_input, state, books[f"weight_hh_{suffix}"], books.get(f"bias_hh_{suffix}")
             )

@@ -84,7 +84,8 @@ def test_2_1_zeros_stay_equal_for_ever():
             backlight.cross_entropy(net(x), labels).backward()
             rule.step()
         first = net[0].weight.detach().numpy()
-        assert (first == first[0]).all()
+        # Up to rounding: a product's edge rows may be added up in another order than the rest.
+        np.testing.assert_allclose(first, np.broadcast_to(first[0], first.shape), rtol=1e-6)
         assert net[2].bias.detach().numpy().any()
 
 
