@@ -54,6 +54,8 @@ class Case:
         seed: int = 0,
     ) -> None:
         self.leaves = leaves
+        for leaf in leaves.values():  # a single number may be held as such: it is to be nudged
+            leaf._value = np.asarray(leaf._value)
         self._run = run
         self._state = [(tensor, np.array(tensor._value)) for tensor in state]
         self._generators = [(one, one.state_dict()) for one in (random.default, *generators)]

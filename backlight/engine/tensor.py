@@ -93,7 +93,9 @@ class Tensor(Naming, Interchange, InPlace, Rearranging, Operators, GateMethods):
     ) -> None:
         if isinstance(data, Tensor):
             data = data._value
-        self._value = np.array(dtypes.as_array(data, dtype), order="C")
+        value = np.array(dtypes.as_array(data, dtype), order="C")
+        # Of a 0-d array its one number: arithmetic on NumPy's scalars is several times faster.
+        self._value = value if value.ndim else value[()]
         self._grad = None
         self._gate = None
         self._inputs = None
@@ -312,9 +314,10 @@ class Tensor(Naming, Interchange, InPlace, Rearranging, Operators, GateMethods):
 
     def detach(self) -> Tensor:
         """The same numbers, sharing memory, from which no gradient flows back."""
+        if not isinstance(self._value, np.ndarray):
+            self._value = np.array(self._value)  # memory that both can see
         made = Tensor.share(self._value)
-        if isinstance(self._value, np.ndarray):
-            made._value = self._value
+        made._value = self._value
         made._base = self if self._base is None else self._base
         made._notes = {"name": self.name} if self.name else None
         return made

