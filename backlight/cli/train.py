@@ -50,7 +50,7 @@ def train(**given: Any) -> int:
     from backlight.train.loop import Trainer
     from backlight.train.pipeline import build
     from backlight.train.report import write_report
-    from backlight.train.run import Run
+    from backlight.train.run import Run, usable
 
     if resume is not None and out is not None:
         raise UsageError(
@@ -63,6 +63,8 @@ def train(**given: Any) -> int:
     settings = gather(flags, config, base=None if run is None else run.settings())
     if run is not None:
         _check_unchanged(run.settings(), settings, run.path)
+    elif out is not None:
+        usable(out, settings)  # before the data are read, which may take a while
     parts = build(settings)
     if run is None:
         run = Run.create(out, parts.settings)

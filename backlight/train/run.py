@@ -60,7 +60,7 @@ class Run:
         UsageError
             If the folder holds something already, is a file, or cannot be written.
         """
-        path = None if out is None else _usable(out, settings)
+        path = None if out is None else usable(out, settings)
         try:
             if path is None:
                 path = _next_free(settings)
@@ -275,7 +275,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _usable(out: str | Path, settings: Settings) -> Path:
+def usable(out: str | Path, settings: Settings) -> Path:
     """The folder that `--out` names, if a run may be put there."""
     path, shown = Path(out), f"--out {str(out)[:_LONGEST]!r}"
     if not str(out).strip() or not all(_sound_name(part) for part in path.parts):
