@@ -34,9 +34,20 @@ _HOMES = {
         "ones",
         "ones_like",
         "rand",
+        "randint",
         "randn",
+        "randperm",
         "zeros",
         "zeros_like",
+    ),
+    "backlight.engine.habits": (
+        "allclose",
+        "dot",
+        "flatten",
+        "global_average_pool2d",
+        "masked_fill",
+        "nan_to_num",
+        "outer",
     ),
     "backlight.engine.random": ("Generator", "manual_seed"),
     "backlight.engine.nonfinite": ("first_nonfinite", "first_nonfinite_gradient"),
@@ -46,13 +57,22 @@ _HOMES = {
         "float32",
         "float64",
         "get_default_dtype",
+        "int32",
         "int64",
         "set_default_dtype",
     ),
     "backlight.gates.joining": ("chunk", "split"),
+    "backlight.nn.functional": ("kl_div",),
+    "backlight.nn.functional_call": ("functional_call",),
     "backlight.nn.summary": ("summary",),
 }
-_WHERE = {name: home for home, names in _HOMES.items() for name in names}
+_OTHER_NAMES = {
+    "bool": ("backlight.dtypes", "boolean"),
+    "from_numpy": ("backlight.engine.tensor", "as_tensor"),
+    "jacrev": ("backlight.engine.derivative", "jacobian"),
+    "long": ("backlight.dtypes", "int64"),
+}
+_WHERE = {name: (home, name) for home, names in _HOMES.items() for name in names} | _OTHER_NAMES
 _ROOMS = ("check", "data", "errors", "expression", "gates", "models", "nn", "optim", "train")
 
 
@@ -61,11 +81,14 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"backlight.{name}")
     if name in _WHERE:
-        value = getattr(importlib.import_module(_WHERE[name]), name)
+        home, known_as = _WHERE[name]
+        value = getattr(importlib.import_module(home), known_as)
     else:
         value = importlib.import_module("backlight.gates").TABLE.get(name)
         if value is None:
-            raise AttributeError(f"module 'backlight' has no attribute {name!r}")
+            nearest = importlib.import_module("backlight.errors").nearest
+            meant = nearest(name, __dir__()).split("Known")[0]
+            raise AttributeError(f"module 'backlight' has no attribute {name!r}. {meant}".rstrip())
         importlib.import_module("backlight.engine.tensor")
     globals()[name] = value
     return value

@@ -19,6 +19,7 @@ DType = np.dtype[Any]
 
 float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
+int32 = np.dtype(np.int32)
 int64 = np.dtype(np.int64)
 boolean = np.dtype(np.bool_)
 

@@ -42,6 +42,8 @@ class Case:
         Random generators that start each evaluation from their present state.
     seed : int
         Draws the cotangent: random, not uniform, so that no two mistakes cancel.
+    ones : bool
+        Add the results up instead: readable, but mistakes may cancel.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Case:
         state: Sequence[Tensor] = (),
         generators: Iterable[Any] = (),
         seed: int = 0,
+        ones: bool = False,
     ) -> None:
         self.leaves = leaves
         for leaf in leaves.values():  # a single number may be held as such: it is to be nudged
@@ -65,8 +68,9 @@ class Case:
             np.asarray(philox.normal(seed, 900 + place, output.shape, np.float64))
             for place, output in enumerate(self.outputs)
         ]
-        if len(self.outputs) == 1 and self.outputs[0].size == 1:
-            self.weights = [np.ones(self.outputs[0].shape)]  # a scalar's own gradient is readable
+        self.ones = ones or (len(self.outputs) == 1 and self.outputs[0].size == 1)
+        if self.ones:  # a scalar's own gradient is readable
+            self.weights = [np.ones(output.shape) for output in self.outputs]
 
     def results(self) -> list[Tensor]:
         """The floating results of one evaluation, with their history."""
@@ -78,8 +82,7 @@ class Case:
         finally:
             for generator, state in self._generators:
                 generator.load_state_dict(state)
-        several = found if isinstance(found, (tuple, list)) else (found,)
-        return [one for one in several if isinstance(one, Tensor) and one.dtype.kind == "f"]
+        return [one for one in flattened(found) if one.dtype.kind == "f"]
 
     def gradients(self, share: float = 1.0, stir: int = 0) -> dict[str, Array]:
         """The analytic gradient of Σ share·weights·results by each leaf; zeros where none flows.
@@ -156,7 +159,9 @@ class Case:
                 )
 
 
-def of_function(function: Callable[..., Any], inputs: Any, seed: int = 0) -> Case:
+def of_function(
+    function: Callable[..., Any], inputs: Any, seed: int = 0, ones: bool = False
+) -> Case:
     """The case of a function or gate and its inputs, copied to float64.
 
     Tensors with requires_grad are the leaves if there are any, else every floating input is.
@@ -179,15 +184,22 @@ def of_function(function: Callable[..., Any], inputs: Any, seed: int = 0) -> Cas
             needs="at least one with floating numbers, to differentiate by",
             remedy="Pass for example numpy.array([1.0, 2.0]).",
         )
-    return Case(lambda: function(*arguments), leaves, seed=seed)
+    return Case(lambda: function(*arguments), leaves, seed=seed, ones=ones)
 
 
-def of_model(model: Any, inputs: Any, loss: Any = None, seed: int = 0) -> Case:
+def of_model(model: Any, inputs: Any, loss: Any = None, seed: int = 0, ones: bool = False) -> Case:
     """The case of a float64 copy of a model, with its loss if there is one.
 
     Without a loss the inputs all go to the model; with one, the last is the labels.
     """
     given = several(inputs)
+    if loss is not None and len(given) < 2:
+        raise ArgumentError(
+            "gradcheck",
+            got=f"a loss, and {len(given)} input" + ("" if len(given) == 1 else "s"),
+            needs="the model's inputs and the labels",
+            remedy="Pass (inputs, labels), or leave the loss out.",
+        )
     own = copy.deepcopy(model).double()
     if loss is not None and hasattr(loss, "named_parameters"):
         loss = copy.deepcopy(loss).double()
@@ -212,7 +224,14 @@ def of_model(model: Any, inputs: Any, loss: Any = None, seed: int = 0) -> Case:
         for value in vars(module).values()
         if isinstance(value, random.Generator)
     }
-    return Case(run, leaves, state=list(own.buffers()), generators=generators.values(), seed=seed)
+    return Case(
+        run,
+        leaves,
+        state=list(own.buffers()),
+        generators=generators.values(),
+        seed=seed,
+        ones=ones,
+    )
 
 
 def second_order(case: Case) -> Case:
@@ -240,6 +259,13 @@ def second_order(case: Case) -> Case:
         return [gradient for gradient in found if gradient is not None]
 
     return Case(run, {**case.leaves, **upstreams}, seed=case.seed + 1)
+
+
+def flattened(found: Any) -> list[Tensor]:
+    """The tensors of a result, however its tuples are nested (an LSTM's, say)."""
+    if isinstance(found, (tuple, list)):
+        return [tensor for one in found for tensor in flattened(one)]
+    return [found] if isinstance(found, Tensor) else []
 
 
 def in_a_row(arrays: Iterable[Any]) -> Array:

@@ -11,10 +11,11 @@ import numpy as np
 from backlight import philox
 from backlight.check.case import Case, of_function, of_model, second_order
 from backlight.check.difference import EPSILON, Line, Prober, Slope
+from backlight.check.domain import left_domain, outside_domain
 from backlight.check.mistake import likely_mistake
 from backlight.check.report import Report, Row
 from backlight.check.verdict import HAPPY, Verdict, judge, relative_error
-from backlight.errors import ArgumentError, GraphError, nearest
+from backlight.errors import ArgumentError, DTypeError, GraphError, nearest
 from backlight.shapes import whole
 
 Array = np.ndarray[Any, Any]
@@ -24,6 +25,7 @@ MAX_EVALUATIONS = 2_000_000
 NOISY = 5e-4  # a mistake of 0.1% must not hide in the noise
 _RESIDUE, _ROUNDING, _MARGIN = 1e-14, 1e-9, 16.0
 _TRUSTED = 5.0  # error bars away from the numerical slope, before it is believed
+_WEIGHTS = 4  # of the cotangent, as an example
 _SMALL = 1e-6  # of the largest gradient of the tensor: below it, noise is no cause for doubt
 _PYTORCH_ONLY = (
     "check_sparse_nnz",
@@ -49,6 +51,7 @@ def gradcheck(
     samples: int | None = None,
     order: int = 1,
     seed: int = 0,
+    cotangent: str = "random",
     eps: float | None = None,
     atol: float | None = None,
     rtol: float | None = None,
@@ -77,6 +80,8 @@ def gradcheck(
         2 also checks the gradient of the backward pass, by the inputs and by the upstream.
     seed : int
         Draws the cotangent and the sample.
+    cotangent : str
+        "random" weights for several results, so that no two mistakes cancel, or "ones": their sum.
     eps : float, optional
         The first step tried, 1e-5·max(1, |x|) if not given.
     atol, rtol : float, optional
@@ -97,7 +102,7 @@ def gradcheck(
         If the function is not repeatable, writes into its inputs, or needs more than 2,000,000
         evaluations; if an option is unknown.
     DTypeError
-        If nothing can be differentiated by.
+        If nothing can be differentiated by, or no result can be differentiated.
 
     Examples
     --------
@@ -120,6 +125,7 @@ def gradcheck(
                         "samples",
                         "order",
                         "seed",
+                        "cotangent",
                         "eps",
                         "atol",
                         "rtol",
@@ -135,14 +141,28 @@ def gradcheck(
             needs="1 or 2",
             remedy="Third derivatives follow from the rules of the second.",
         )
+    if cotangent not in ("random", "ones"):
+        raise ArgumentError(
+            "gradcheck",
+            got=f"cotangent={cotangent!r}",
+            needs="'random' or 'ones'",
+            remedy=nearest(str(cotangent), ("random", "ones")),
+        )
     if samples is not None:
         whole("gradcheck", "samples", samples, 1)
     tolerances = None if atol is None and rtol is None else (atol or 0.0, rtol or 0.0)
     case = (
-        of_model(func, inputs, loss, seed)
+        of_model(func, inputs, loss, seed, cotangent == "ones")
         if hasattr(func, "named_parameters")
-        else of_function(_with_loss(func, loss), inputs, seed)
+        else of_function(_with_loss(func, loss), inputs, seed, cotangent == "ones")
     )
+    if not case.outputs:
+        raise DTypeError(
+            f"gradcheck of {_title(func)}",
+            got="no floating tensor among the results",
+            needs="one to differentiate",
+            remedy="Return a tensor that is computed from the inputs.",
+        )
     case.check_repeatable()
     count = 0 if fast_mode else samples
     title = f"Gradient check of {_title(func)}"
@@ -154,6 +174,7 @@ def gradcheck(
             report.evaluations + again.evaluations,
             title,
             report.sizes,
+            report.weighting,
         )
     if raise_exception and not report.ok:
         raise _exception(report)
@@ -204,11 +225,28 @@ def check_case(
         if samples is not None and leaf.size > len(places):
             found.append(_along(prober, name, leaf._value, analytic, case.seed, rule))
         rows += _explained(found, analytic, sizes)
+    rows = outside_domain(rows, left_domain(case))
     return Report(
         _sorted(rows),
         prober.evaluations,
         title,
         {name: leaf.size for name, leaf in case.leaves.items()},
+        _weighting(case),
+    )
+
+
+def _weighting(case: Case) -> str:
+    """What was differentiated, where there are several results; "" for one number."""
+    weights = case.cotangent
+    if weights.size <= 1:
+        return ""
+    if case.ones:
+        return "The gradient of Σ yᵢ, the sum of all results."
+    shown = ", ".join(f"{weight:.4g}" for weight in weights[:_WEIGHTS])
+    more = ", …" if weights.size > _WEIGHTS else ""
+    return (
+        f"The gradient of Σ uᵢ·yᵢ with random weights u = [{shown}{more}], "
+        "so that no two mistakes cancel."
     )
 
 

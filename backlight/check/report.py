@@ -34,6 +34,8 @@ class Row:
         The likely mistake, where the gradient failed and one fits.
     order : int
         1 for gradients, 2 for the gradient of the backward pass.
+    outside : str
+        What left the domain of a gate, where that is why the number could not be checked.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Row:
     kink: str = ""
     mistake: str = ""
     order: int = 1
+    outside: str = ""
 
     @property
     def place(self) -> str:
@@ -67,6 +70,7 @@ class Row:
             "verdict": self.verdict.value,
             "kink": self.kink,
             "mistake": self.mistake,
+            "outside": self.outside,
         }
 
 
@@ -82,6 +86,8 @@ class Report:
     title: str = ""
     sizes: dict[str, int] = field(default_factory=dict)
     """How many numbers each parameter has: more than rows, where a sample was checked."""
+    weighting: str = ""
+    """How several results were made into the one number that is differentiated."""
 
     @property
     def ok(self) -> bool:
@@ -127,6 +133,7 @@ class Report:
         ]
         if len(self.rows) > _SHOWN:
             lines.append(f"… and {len(self.rows) - _SHOWN:,} more, none worse")
+        lines += [self.weighting] if self.weighting else []
         lines.append(self.summary())
         return "\n".join(lines)
 
@@ -138,13 +145,14 @@ class Report:
             "evaluations": self.evaluations,
             "counts": self.counts,
             "sizes": self.sizes,
+            "weighting": self.weighting,
             "rows": [row.to_dict() for row in self.rows],
         }
 
 
 def described(row: Row) -> str:
     """The verdict with what is known about it."""
-    parts = [row.verdict.value]
+    parts = [row.outside or row.verdict.value]
     if row.verdict is Verdict.HAPPY and row.error > HAPPY and not row.kink:
         parts[0] += f" within rounding, ±{row.noise:.0e}"
     if row.order > 1:

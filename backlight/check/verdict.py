@@ -18,6 +18,7 @@ class Verdict(Enum):
     WRONG = "wrong"
     UNCOMFORTABLE = "uncomfortable"
     TOO_HIGH = "too high"
+    OUTSIDE = "not checked: outside the domain"
     NOT_CHECKED = "not checked: too noisy"
     KINK = "at a kink"
     FINE = "fine with kinks"

@@ -5,20 +5,22 @@ Exit code 1 says that a gradient is wrong, 0 that none is.
 
 from __future__ import annotations
 
+import inspect
 import json as json_format
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from backlight.errors import ArgumentError, BacklightError, UsageError, nearest
+from backlight.cli import user_file
+from backlight.errors import ArgumentError, UsageError, nearest
 
 if TYPE_CHECKING:
     from backlight.check.finding import Finding
     from backlight.check.report import Report
+    from backlight.gates.gate import Gate
 
 EXAMPLES = 3
 SAMPLES = 10
@@ -34,6 +36,7 @@ def check(
     examples: str = str(EXAMPLES),
     burn_in: str = "0",
     every: Annotated[bool, Parameter(negative=())] = False,
+    sum: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Compare gradients with numerical ones, and show a table, worst first.
@@ -41,6 +44,7 @@ def check(
     backlight check "sigmoid(a*x + b)" a=2 x=-1 b=0.5   an expression and its inputs;
     backlight check conv2d                              a gate, with all its promises;
     backlight check --all-gates                         the whole table, to second order;
+    backlight check nn.Linear                           a layer, small, on random numbers;
     backlight check mlp                                 a model with its loss, on digits;
     backlight check path/to/file.py:function x=[1,2]    a function or model of your own.
 
@@ -63,9 +67,12 @@ def check(
         Steps of gradient descent a model makes before it is checked.
     every
         Check every number.
+    sum
+        Sum several results, instead of weighting them at random.
     json
         Write JSON for machines.
     """
+    _refuse_options(what)
     if all_gates:
         if what:
             raise UsageError(
@@ -86,12 +93,19 @@ def check(
         "order": _whole("--order", order, 1, 2),
         "seed": _whole("--seed", seed, 0),
         "samples": None if samples is None else _whole("--samples", samples, 1),
+        "cotangent": "ones" if sum else "random",
     }
     target, *settings = what
-    if _is_file(target):
-        report = _file(target, settings, options, every)
+    if user_file.is_file(target):
+        found = user_file.imported(target)
+        if user_file.is_gate(found) and not settings:
+            return _gate(found, json)
+        chosen = {**options, "samples": None if every else options["samples"] or SAMPLES}
+        report = user_file.checked(target, found, settings, chosen)
     elif not settings and _is_gate(target):
         return _gate(target, json)
+    elif not settings and _is_layer(target):
+        report = _layer(target, options)
     elif not settings and target in _models():
         report = _model(
             target,
@@ -102,7 +116,24 @@ def check(
         )
     else:
         report = _expression(target, settings, options)
-    return _shown(report, json)
+    return _shown(report, json, summed=sum)
+
+
+def _refuse_options(what: Sequence[str]) -> None:
+    """An expression may begin with a minus, so that unknown options arrive among the arguments."""
+    for token in what:
+        if token.startswith("--") and token[2:3].isalpha():
+            known = [
+                "--" + parameter.name.replace("_", "-")
+                for parameter in inspect.signature(check).parameters.values()
+                if parameter.kind is parameter.KEYWORD_ONLY
+            ]
+            raise UsageError(
+                "backlight check",
+                got=f"the unknown option {token.partition('=')[0]}",
+                needs="an option it has",
+                remedy=nearest(token.partition("=")[0], known),
+            )
 
 
 # ── what can be checked ────────────────────────────────────────────────────────────────────────
@@ -112,14 +143,17 @@ def _expression(text: str, settings: Sequence[str], options: dict[str, Any]) -> 
     from backlight.check.gradient import gradcheck
     from backlight.expression import Expression, read_values
 
-    if text.isidentifier() and not settings:
+    if text.removeprefix("nn.").isidentifier() and not settings:
+        from backlight.check.layer import layers
         from backlight.gates import TABLE
 
         raise UsageError(
             "backlight check",
             got=repr(text),
-            needs="a gate, a model or an expression",
-            remedy=nearest(text, [*_models(), *TABLE]).partition(" Known:")[0],
+            needs="a gate, a layer, a model or an expression",
+            remedy=nearest(text.removeprefix("nn."), [*_models(), *TABLE, *layers()]).partition(
+                " Known:"
+            )[0],
         )
     expression = Expression.parse(text)
     values = read_values(settings)
@@ -134,12 +168,20 @@ def _expression(text: str, settings: Sequence[str], options: dict[str, Any]) -> 
     return gradcheck(expression, tuple(values[name] for name in expression.names), **options)
 
 
-def _gate(name: str, json: bool) -> int:
+def _gate(name: str | Gate, json: bool) -> int:
     from backlight.check.every_gate import check_gate
     from backlight.gates import find
 
-    gate = find(name)
+    gate = find(name) if isinstance(name, str) else name
     return _findings([(gate.name, check_gate(gate))], json)
+
+
+def _layer(name: str, options: dict[str, Any]) -> Report:
+    from backlight.check.gradient import gradcheck
+    from backlight.check.layer import small_layer
+
+    layer, inputs = small_layer(name.removeprefix("nn."), options["seed"])
+    return gradcheck(layer, inputs, **options)
 
 
 def _all_gates(json: bool) -> int:
@@ -203,100 +245,10 @@ def _descend(module: Any, loss: Any, images: Any, labels: Any, rate: float = 0.0
     module.zero_grad()
 
 
-def _file(target: str, settings: Sequence[str], options: dict[str, Any], every: bool) -> Report:
-    """A function or model in a file of the user's, who named it."""
-    from backlight.check.gradient import gradcheck
-    from backlight.expression import read_values
+def _is_layer(target: str) -> bool:
+    from backlight.check.layer import layers
 
-    found = _imported(target)
-    values = read_values(settings)
-    chosen = {**options, "samples": None if every else options["samples"] or SAMPLES}
-    if values:
-        import inspect
-
-        names = [p for p in inspect.signature(found).parameters if p in values]
-        missing = [name for name in values if name not in names]
-        if missing:
-            raise UsageError(
-                target,
-                got=f"a value for {missing[0]}",
-                needs="names of its arguments",
-                remedy=nearest(missing[0], inspect.signature(found).parameters),
-            )
-        named = _Named(target, tuple(names), found)
-        return gradcheck(named, tuple(values[name] for name in names), **chosen)
-    case = found() if callable(found) and not hasattr(found, "named_parameters") else found
-    if not isinstance(case, tuple) or len(case) not in (2, 3) or not callable(case[0]):
-        raise UsageError(
-            target,
-            got=f"{type(case).__name__}, and no inputs",
-            needs="(function, inputs) or (model, inputs, loss), or inputs given as name=value",
-            remedy="Return such a tuple from the function, or write x=… behind it.",
-        )
-    return gradcheck(case[0], case[1], loss=case[2] if len(case) == 3 else None, **chosen)
-
-
-@dataclass(frozen=True)
-class _Named:
-    """A function whose given inputs keep their names in the table."""
-
-    text: str
-    names: tuple[str, ...]
-    function: Any
-
-    def __call__(self, *inputs: Any) -> Any:
-        return self.function(**dict(zip(self.names, inputs, strict=True)))
-
-
-def _imported(target: str) -> Any:
-    """What the file has under the name behind the colon."""
-    import importlib.util
-
-    path, _, name = target.rpartition(":")
-    file = Path(path)
-    if not file.is_file():
-        raise UsageError(
-            target,
-            got="no such file",
-            needs="path/to/file.py:name",
-            remedy=f"Check the path; it is looked for in {Path.cwd()}.",
-        )
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(
-            target,
-            got="a file that is not Python",
-            needs="a .py file",
-            remedy="Give the path of a Python file.",
-        )
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(file.parent.resolve()))
-    try:
-        spec.loader.exec_module(module)
-    except BacklightError:
-        raise
-    except Exception as problem:
-        raise UsageError(
-            target,
-            got=f"a file that stops with {type(problem).__name__}: {problem}",
-            needs="a file that can be imported",
-            remedy="Mend it first.",
-        ) from problem
-    finally:
-        sys.path.remove(str(file.parent.resolve()))
-    if not hasattr(module, name):
-        known = [one for one in vars(module) if not one.startswith("_")]
-        raise UsageError(
-            target,
-            got=f"no {name!r} in {file.name}",
-            needs="a name in it",
-            remedy=nearest(name, known),
-        )
-    return getattr(module, name)
-
-
-def _is_file(target: str) -> bool:
-    return target.rpartition(":")[0].endswith(".py")
+    return target.removeprefix("nn.") in layers()
 
 
 def _is_gate(target: str) -> bool:
@@ -325,7 +277,7 @@ def _whole(option: str, text: str, least: int, most: int | None = None) -> int:
 # ── what is shown ──────────────────────────────────────────────────────────────────────────────
 
 
-def _shown(report: Report, json: bool) -> int:
+def _shown(report: Report, json: bool, summed: bool) -> int:
     if json:
         sys.stdout.write(json_format.dumps(_plain(report.to_dict()), allow_nan=False) + "\n")
         return 0 if report.ok else 1
@@ -354,6 +306,9 @@ def _shown(report: Report, json: bool) -> int:
     console.print(table)
     if len(report.rows) > _SHOWN:
         console.print(f"… and {len(report.rows) - _SHOWN:,} more, none worse")
+    if report.weighting:
+        hint = "" if summed else " --sum adds them up instead."
+        console.print(escape(report.weighting + hint), soft_wrap=True)
     console.print(escape(report.summary()), soft_wrap=True)
     if not report.ok:
         console.print("A gradient is wrong.", style="bold red")

@@ -45,6 +45,10 @@ _HOME = {
     "Cutout": "augment",
     "ColorJitter": "augment",
     "DataLoader": "loader",
+    "Dataset": "subset",
+    "TensorDataset": "subset",
+    "Subset": "subset",
+    "random_split": "subset",
 }
 
 __all__ = sorted(_HOME)

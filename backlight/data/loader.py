@@ -50,6 +50,8 @@ class DataLoader:
         Batches made ahead in a thread; 0 makes them when they are asked for. The bits are the same.
     timeout : float, optional
         Seconds without progress in the thread, after which the example it is at is reported.
+    num_workers : int
+        Taken for the sake of PyTorch's habit: batches are made ahead by `prefetch`, in one thread.
 
     Attributes
     ----------
@@ -78,14 +80,15 @@ class DataLoader:
     def __init__(
         self,
         examples: Any,
-        batch_size: int = 64,
-        shuffle: bool = True,
+        batch_size: int = 1,
+        shuffle: bool = False,
         seed: int = 0,
         transform: Callable[[Array, Draw], Array] | None = None,
         drop_last: bool = False,
         prefetch: int = 2,
         *,
         timeout: float | None = 30.0,
+        num_workers: int = 0,
     ) -> None:
         self._gather = gatherer(examples)
         self.examples, self.length = examples, len(examples)
@@ -99,6 +102,7 @@ class DataLoader:
         self.batch_size = _batch_size(batch_size, self.length)
         self.seed = seed_number(seed, "DataLoader")
         self.prefetch = whole_number(prefetch, "prefetch", "DataLoader")
+        whole_number(num_workers, "num_workers", "DataLoader")
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         if transform is not None and not callable(transform):
             raise ArgumentError(

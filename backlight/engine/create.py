@@ -230,6 +230,47 @@ def randperm(n: int, *, generator: random.Generator | None = None) -> Tensor:
     return _leaf((generator or random.default).permutation(count), requires_grad=False)
 
 
+def randint(
+    low: int, high: Any = None, size: Any = None, *, generator: random.Generator | None = None
+) -> Tensor:
+    """Whole numbers low … high−1, each equally likely, int64.
+
+    Called with one bound that is the upper one, as in PyTorch and NumPy: randint(10, (3,)).
+
+    Parameters
+    ----------
+    low, high : int
+        At most 2³² apart.
+    size : int or tuple of int
+        The shape; a single number if left out.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no number to choose, or the bounds are too far apart.
+
+    Examples
+    --------
+    >>> x = randint(3, 5, (100,))
+    >>> x.min().item(), x.max().item(), x.dtype
+    (3, 4, dtype('int64'))
+    """
+    if high is None or isinstance(high, (tuple, list)):
+        low, high, size = 0, low, high if size is None else size
+    low, high = whole("randint", "low", low), whole("randint", "high", high)
+    if not 0 < high - low <= 2**32:
+        raise ArgumentError(
+            "randint",
+            got=f"low={low} and high={high}",
+            needs="low < high, at most 2³² apart",
+            remedy="`high` itself is never drawn: it is one past the largest.",
+        )
+    shape = _shape("randint", () if size is None else (size,))
+    affordable("randint", shape, dtypes.int64)
+    numbers = (generator or random.default).uniform(shape, dtypes.float64)
+    return _leaf(low + np.floor(numbers * (high - low)).astype(np.int64), requires_grad=False)
+
+
 def _random(subject: str, size: tuple[Any, ...], dtype: Any) -> tuple[Shape, np.dtype[Any]]:
     shape = _shape(subject, size)
     chosen = np.dtype(dtype or dtypes.get_default_dtype())

@@ -186,10 +186,11 @@ def jvp(function: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Tens
     return (output, change) if outer else (output.detach(), change.detach())
 
 
-def jacobian(function: Callable[..., Any], x: Any) -> Tensor:
+def jacobian(function: Callable[..., Any], x: Any = None) -> Any:
     """The matrix of all partial derivatives: shape (*f(x).shape, *x.shape), row by row.
 
-    Entry [i, j] is ∂fᵢ/∂xⱼ: outputs first, as in the numerator of the derivative.
+    Entry [i, j] is ∂fᵢ/∂xⱼ: outputs first, as in the numerator of the derivative. Without x, the
+    function that answers with the matrix at its argument, as `grad` does.
 
     Raises
     ------
@@ -201,6 +202,8 @@ def jacobian(function: Callable[..., Any], x: Any) -> Tensor:
     >>> jacobian(lambda x: x * x, [1.0, 2.0]).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
+    if x is None:
+        return lambda x: jacobian(function, x)
     _, (handle,) = _handles((x,), (0,))
     recording = mode.recording
     with enable_grad():
@@ -234,12 +237,14 @@ def jacobian(function: Callable[..., Any], x: Any) -> Tensor:
     if outer and rows:
         from backlight.gates.joining import stack
 
-        return stack(rows).reshape(shape)  # type: ignore[no-any-return]
+        return stack(rows).reshape(shape)
     return Tensor.share(np.array([row._value for row in rows], handle.dtype).reshape(shape))
 
 
-def hessian(function: Callable[..., Any], x: Any) -> Tensor:
+def hessian(function: Callable[..., Any], x: Any = None) -> Any:
     """The matrix of second derivatives of a scalar function: shape (*x.shape, *x.shape).
+
+    Without x, the function that answers with the matrix at its argument.
 
     Examples
     --------
@@ -274,7 +279,15 @@ def _handles(arguments: Sequence[Any], argnums: Places) -> tuple[list[int], list
     places = [argnums] if isinstance(argnums, int) else list(argnums)
     handles = []
     for place in places:
-        x = as_tensor(arguments[place])
+        given = arguments[place]
+        if isinstance(given, tuple) and any(isinstance(one, Tensor) for one in given):
+            raise DTypeError(
+                f"argument {place}",
+                got="a tuple of tensors",
+                needs="one tensor: each argument is differentiated by itself",
+                remedy="Stack them, or differentiate a function of several arguments by vjp.",
+            )
+        x = as_tensor(given)
         if x.dtype.kind != "f":
             if isinstance(arguments[place], (int, list, tuple)):
                 x = x.float()

@@ -83,14 +83,22 @@ class Rearranging:
         return self.reshape(*shape)
 
     def transpose(self, *axes: Any) -> Tensor:
-        """The axes in another order (NumPy), or two of them swapped (PyTorch), or reversed."""
+        """Two axes swapped, as in PyTorch; an order of all axes, as in NumPy; or all reversed.
+
+        Two whole numbers name the axes to swap, on a matrix too: `x.transpose(0, 1)` is `x.T`,
+        where NumPy reads the order (0, 1) and changes nothing. A tuple is always an order.
+        """
         order = _sizes(axes)
-        if len(order) == 2 and self.ndim != 2:
+        if len(axes) == 2:
             swapped = list(range(self.ndim))
             first, second = (axes_of("transpose", one, self.ndim)[0] for one in order)
             swapped[first], swapped[second] = swapped[second], swapped[first]
             order = tuple(swapped)
         return TABLE["transpose"](self, order or None)  # type: ignore[no-any-return]
+
+    def index_select(self, axis: int, places: Any) -> Tensor:
+        """Slices along an axis at the given places, with PyTorch's order of arguments."""
+        return TABLE["take"](self, places, axis=axis)  # type: ignore[no-any-return]
 
     def permute(self, *axes: Any) -> Tensor:
         """The axes in another order."""

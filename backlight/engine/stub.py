@@ -11,6 +11,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from backlight.engine.habits import Habits
 from backlight.engine.in_place import InPlace
 from backlight.engine.interchange import Interchange
 from backlight.engine.operators import Operators
@@ -42,7 +43,7 @@ def stub() -> str:
     >>> "def exp(self) -> Tensor: ..." in stub()
     True
     """
-    kinds = (Tensor, Interchange, InPlace, Rearranging, Operators)
+    kinds = (Tensor, Habits, Interchange, InPlace, Rearranging, Operators)
     taken = {name for kind in kinds for name in vars(kind)}
     methods = [
         _method(name, gate)

@@ -14,6 +14,7 @@ import numpy as np
 
 from backlight import dtypes
 from backlight.engine.apply import run
+from backlight.engine.habits import Habits
 from backlight.engine.in_place import InPlace
 from backlight.engine.interchange import Interchange
 from backlight.engine.methods import GateMethods, attach
@@ -28,7 +29,7 @@ Array = np.ndarray[Any, Any]
 _NONE: dict[str, Any] = {}
 
 
-class Tensor(Naming, Interchange, InPlace, Rearranging, Operators, GateMethods):
+class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateMethods):
     """An array that remembers how it was made.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Gates that choose: comparisons, where, maximum, minimum, clip, absolute value, sign, floor.
+"""Gates that choose: comparisons, where, maximum, minimum, clip, absolute value, sign, rounding.
 
 A choice is where a function has a kink. Each gate states its subgradient there: one winner takes
 all, and the first wins a tie. (PyTorch, JAX, tinygrad and autograd halve the gradient of an
@@ -26,6 +26,7 @@ class Equal(Comparison):
     """Whether the numbers are the same."""
 
     formula = "x == y"
+    aliases = ("eq",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
         return np.equal(x, y)
@@ -35,6 +36,7 @@ class NotEqual(Comparison):
     """Whether the numbers differ."""
 
     formula = "x != y"
+    aliases = ("ne",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
         return np.not_equal(x, y)
@@ -44,6 +46,7 @@ class Less(Comparison):
     """Whether x is the smaller."""
 
     formula = "x < y"
+    aliases = ("lt",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
         return np.less(x, y)
@@ -53,6 +56,7 @@ class LessEqual(Comparison):
     """Whether x is not the larger."""
 
     formula = "x <= y"
+    aliases = ("le",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
         return np.less_equal(x, y)
@@ -62,6 +66,7 @@ class Greater(Comparison):
     """Whether x is the larger."""
 
     formula = "x > y"
+    aliases = ("gt",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
         return np.greater(x, y)
@@ -71,6 +76,7 @@ class GreaterEqual(Comparison):
     """Whether x is not the smaller."""
 
     formula = "x >= y"
+    aliases = ("ge",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
         return np.greater_equal(x, y)
@@ -119,6 +125,15 @@ class Isfinite(Comparison):
 
     def forward(self, np: Any, x: Any) -> Any:
         return np.isfinite(x)
+
+
+class Isinf(Comparison):
+    """Whether the number is infinite, of either sign."""
+
+    formula = "abs(x) == inf"
+
+    def forward(self, np: Any, x: Any) -> Any:
+        return np.isinf(x)
 
 
 class Where(Elementwise):
@@ -198,6 +213,7 @@ class Clip(Elementwise):
     formula = "min(max(x, low), high)"
     kinks = "x == low or x == high: gradient 1"
     aliases = ("clamp",)
+    spellings = {"min": "low", "max": "high"}
 
     def forward(self, np: Any, x: Any, *, low: Any = None, high: Any = None) -> Any:
         if low is not None and high is not None and low > high:
@@ -274,6 +290,36 @@ class Floor(Elementwise):
         return np.floor(x)
 
 
+class Ceil(Elementwise):
+    """The whole number at or above x. Flat almost everywhere, so no gradient passes."""
+
+    role = Role.WALL
+    formula = "ceil(x)"
+    kinks = "x whole"
+
+    def forward(self, np: Any, x: Any) -> Any:
+        return np.ceil(x)
+
+    def branch(self, np: Any, x: Any) -> Any:
+        return np.ceil(x)
+
+
+class Round(Elementwise):
+    """The nearest whole number; halfway, the even one. No gradient passes."""
+
+    role = Role.WALL
+    formula = "round(x)"
+    kinks = "x halfway between whole numbers"
+
+    def forward(self, np: Any, x: Any) -> Any:
+        # NumPy rounds truth values to half-precision numbers; they are whole already.
+        truths = getattr(x, "dtype", None) == np.bool_
+        return np.floor(x) if truths else np.round(x)
+
+    def branch(self, np: Any, x: Any) -> Any:
+        return np.floor(x + 0.5) + np.ceil(x + 0.5)
+
+
 equal = Equal()
 not_equal = NotEqual()
 less = Less()
@@ -285,6 +331,7 @@ logical_or = LogicalOr()
 logical_not = LogicalNot()
 isnan = Isnan()
 isfinite = Isfinite()
+isinf = Isinf()
 where = Where()
 maximum = Maximum()
 minimum = Minimum()
@@ -292,3 +339,5 @@ clip = Clip()
 absolute = Absolute()
 sign = Sign()
 floor = Floor()
+ceil = Ceil()
+round = Round()

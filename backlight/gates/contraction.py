@@ -45,6 +45,7 @@ class Matmul(Structural):
     role = Role.SWITCHER
     formula = "z[i,j] = sum of x[i,k] * y[k,j] over k"
     source = "CS231n, lecture 4"
+    aliases = ("mm", "bmm")
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
         if np.ndim(y) == 2 and np.ndim(x) > 2 and x.shape[-1] == y.shape[0]:

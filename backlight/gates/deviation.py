@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from backlight.errors import ArgumentError
 from backlight.gates.along import center
 from backlight.gates.arithmetic import square
 from backlight.gates.choice import where
@@ -21,12 +22,28 @@ from backlight.gates.transcendental import sqrt
 from backlight.shapes import Axis, Shape, reduce
 
 
-class Var(Reduction):
+class Deviation(Reduction, abstract=True):
+    """How far numbers lie from their mean, with a corrected count."""
+
+    spellings = {"ddof": "correction"}
+
+    def bind(
+        self, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """PyTorch's `unbiased` is a correction of 1 if true, of 0 if false."""
+        if "unbiased" in attributes and "correction" not in attributes:
+            attributes = dict(attributes)
+            attributes["correction"] = int(bool(attributes.pop("unbiased")))
+        return super().bind(inputs, attributes)
+
+
+class Var(Deviation):
     """Variance along the axes: Σ(x − mean)² / (n − correction).
 
     Each number receives upstream · 2 (x − mean) / (n − correction). `correction` is 0, as in NumPy
     and in the course's formulas: the variance of these numbers. Unlike PyTorch, whose default of 1
-    estimates the variance of the population that the numbers were drawn from.
+    estimates the variance of the population that the numbers were drawn from. `ddof=1` and
+    `unbiased=True` say correction=1.
 
     Raises
     ------
@@ -69,7 +86,7 @@ class Var(Reduction):
         yield from _corrected(super().samples())
 
 
-class Std(Reduction):
+class Std(Deviation):
     """Standard deviation along the axes: the root of the variance.
 
     Each number receives upstream · (x − mean) / ((n − correction) · std).
@@ -129,12 +146,31 @@ class Norm(Reduction):
 
     Neither the squares nor their sum overflow or vanish where the length does not. The length of a
     zero vector is 0, and so is its gradient.
+
+    Unlike PyTorch: what follows x is the axis, not the p of a p-norm; the norm is always Euclid's.
     """
 
     role = Role.SCALER
     formula = "sqrt(sum(x**2))"
     result = "float"
     kinks = "all x = 0: gradient 0"
+
+    def bind(
+        self, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """PyTorch's `p` and NumPy's `ord` may say 2; other lengths are other formulas."""
+        for name in ("p", "ord"):
+            if name in attributes:
+                attributes = dict(attributes)
+                order = attributes.pop(name)
+                if order not in (2, None, "fro"):
+                    raise ArgumentError(
+                        self.name,
+                        got=f"{name}={order!r}",
+                        needs=f"{name}=2: it measures √Σx² alone",
+                        remedy="Write sum(abs(x)) for order 1, max(abs(x)) for infinity.",
+                    )
+        return super().bind(inputs, attributes)
 
     def forward(self, np: Any, x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
         return rounded(_length(np, np.asarray(x, np.float64), axis, keepdims), x)

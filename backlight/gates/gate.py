@@ -57,7 +57,13 @@ class Sample:
 TABLE: dict[str, Gate] = {}
 """Every declared gate by its name: the one list of gates."""
 
-_ALIASES: dict[str, str] = {"dim": "axis", "keepdim": "keepdims"}
+_SPELLINGS: dict[str, str] = {
+    "dim": "axis",
+    "dims": "axis",
+    "keepdim": "keepdims",
+    "num_classes": "classes",
+}
+"""Other words for an argument that every gate understands."""
 _PLAIN = {numpy.ndarray, float, int, bool, type(None), *numpy.sctypeDict.values()}
 """Types that NumPy computes with as they are."""
 
@@ -99,6 +105,8 @@ class Gate:
     """Wires that say where, not how much: indices and masks. No gradient, no say in the type."""
     source: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
+    spellings: ClassVar[dict[str, str]] = {}
+    """Other words for its arguments, beside `dim` and the others that every gate understands."""
     abstract: ClassVar[bool] = True
     placewise: ClassVar[bool] = False
     """Whether a place of the output sees only that place of each input, channels aside."""
@@ -232,7 +240,8 @@ class Gate:
         """Sort a call's arguments into wires and attributes, every attribute with its value.
 
         A variadic gate takes its wires one by one or as one list; attributes may follow the wires
-        by position; `dim` and `keepdim` are accepted for `axis` and `keepdims`.
+        by position; `dim` and `keepdim` are accepted for `axis` and `keepdims`, and so are the
+        gate's own `spellings`.
 
         Raises
         ------
@@ -253,7 +262,9 @@ class Gate:
         given = dict(zip(names, extra, strict=False))
         named: dict[str, Any] = {}
         for name, value in attributes.items():
-            spelled = _ALIASES.get(name, name) if name not in self.defaults else name
+            spelled = name
+            if name not in self.defaults:
+                spelled = self.spellings.get(name) or _SPELLINGS.get(name, name)
             if spelled in self.inputs and not self.variadic:
                 named[spelled] = value
             elif spelled not in bound or spelled in given:
@@ -264,7 +275,7 @@ class Gate:
             wires = self._name_wires(wires, named)
         if not self.variadic and len(wires) < len(self.inputs):
             if len(wires) < len(self.inputs) - self.optional:
-                raise self._misuse(f"{len(wires)} inputs")
+                raise self._misuse("1 input" if len(wires) == 1 else f"{len(wires)} inputs")
             wires += (None,) * (len(self.inputs) - len(wires))
         bound.update(given)
         missing = [name for name, value in bound.items() if value is inspect.Parameter.empty]

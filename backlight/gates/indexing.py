@@ -41,6 +41,9 @@ class Index(Structural):
     `key` has an entry an axis, as for `slice`, and "places" or "mask" where the next of the arrays
     belongs. Tensors make both from x[…].
 
+    Unlike PyTorch: the order of axes is NumPy's throughout. Where places stand apart, with a slice
+    between them (a number counts as a place: x[1, :, places]), their axis comes first.
+
     Raises
     ------
     RangeError
@@ -168,12 +171,15 @@ _CASES: tuple[tuple[Shape, Sequence[Any], Key], ...] = (
 
 
 class Take(Structural):
-    """Slices of x along an axis at the given places, in their order; −1 is the last place."""
+    """Slices of x along an axis at the given places, in their order; −1 is the last place.
+
+    The axis is 0 unless named; NumPy and PyTorch take from the flattened array then. PyTorch's
+    `index_select(x, axis, places)` is a method and a function of its own.
+    """
 
     role = Role.DISTRIBUTOR
     formula = "x[..., places, ...]"
     selectors = ("places",)
-    aliases = ("index_select",)
 
     def forward(self, np: Any, x: Any, places: Any, *, axis: int = 0) -> Any:
         places = whole_places(self.name, places)
@@ -363,3 +369,15 @@ index_add = IndexAdd()
 take = Take()
 embedding = Embedding()
 one_hot = OneHot()
+
+
+def index_select(x: Any, axis: int, places: Any) -> Any:
+    """Slices along an axis at the given places: `take` with PyTorch's order of arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> index_select(np.array([[1.0, 2.0], [3.0, 4.0]]), 0, np.array([1])).tolist()
+    [[3.0, 4.0]]
+    """
+    return take(x, places, axis=axis)

@@ -45,7 +45,7 @@ def within(subject: str, what: str, values: Any, limit: int, of: str) -> Array:
         raise RangeError(
             subject,
             got=f"{what} {value}{position}",
-            needs=f"{what}s from 0 to {limit - 1}",
+            needs=f"{'indices' if what == 'index' else what + 's'} from 0 to {limit - 1}",
             remedy=f"Correct it, or make room: there are {limit} {of}.",
         )
     return array

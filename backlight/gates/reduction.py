@@ -122,6 +122,8 @@ class Max(Extreme):
     NaN beats every number, so that it is never hidden. (PyTorch and JAX share the gradient among
     equals.)
 
+    Unlike PyTorch: with an axis too only the values are given; argmax gives the places.
+
     Raises
     ------
     ShapeError
@@ -137,6 +139,8 @@ class Min(Extreme):
     """The smallest number along the axes. Upstream goes whole to the first that is the smallest.
 
     NaN beats every number, as for max.
+
+    Unlike PyTorch: with an axis too only the values are given; argmin gives the places.
 
     Raises
     ------

@@ -32,6 +32,13 @@ class Gather(Structural):
     formula = "y[i, j] = x[i, indices[i, j]]"
     selectors = ("indices",)
     aliases = ("take_along_axis",)
+    spellings = {"index": "indices"}
+
+    def bind(
+        self, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Also in PyTorch's order: (x, dim, index)."""
+        return super().bind(*_axis_last(inputs, attributes))
 
     def forward(self, np: Any, x: Any, indices: Any, *, axis: int) -> Any:
         indices = whole_places(self.name, indices)
@@ -112,6 +119,13 @@ class ScatterAdd(Structural):
     role = Role.DISTRIBUTOR
     formula = "x[i, indices[i, j]] += source[i, j]"
     selectors = ("indices",)
+    spellings = {"index": "indices", "src": "source"}
+
+    def bind(
+        self, inputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Also in PyTorch's order: (x, dim, index, src)."""
+        return super().bind(*_axis_last(inputs, attributes))
 
     def forward(self, np: Any, x: Any, indices: Any, source: Any, *, axis: int) -> Any:
         self.shape(np.shape(x), np.shape(indices), np.shape(source), axis=axis)
@@ -158,6 +172,19 @@ def _alike(subject: str, what: str, given: Shape, x: Shape, axis: int) -> None:
             needs=f"shape ({shown})",
             remedy=f"Reshape the {what}.",
         )
+
+
+def _axis_last(inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    """The arguments with the axis named, where it was written before the array of indices.
+
+    A lone whole number cannot be the indices there: they have as many axes as x.
+    """
+    first = inputs[1] if len(inputs) > 1 else None
+    if isinstance(first, (int, numpy.integer)) and not isinstance(first, bool):
+        third = inputs[2] if len(inputs) > 2 else attributes.get("index")
+        if third is not None and numpy.ndim(getattr(third, "_value", third)):
+            return (inputs[0], *inputs[2:]), {**attributes, "axis": int(first)}
+    return inputs, attributes
 
 
 gather = Gather()

@@ -27,6 +27,21 @@ class Sqrt(Elementwise):
         return (upstream * 0.5 / output,)
 
 
+class Rsqrt(Elementwise):
+    """One over the square root. The gradient is −upstream / (2 x √x)."""
+
+    role = Role.SCALER
+    formula = "1 / sqrt(x)"
+    domain = {"x": "x > 0"}
+    result = "float"
+
+    def forward(self, np: Any, x: Any) -> Any:
+        return 1.0 / np.sqrt(x)
+
+    def backward(self, upstream: Any, x: Any, output: Any) -> Any:
+        return (upstream * -0.5 * output / x,)
+
+
 class Exp(Elementwise):
     """eˣ, its own derivative."""
 
@@ -178,6 +193,7 @@ class Hypot(Elementwise):
 
 
 sqrt = Sqrt()
+rsqrt = Rsqrt()
 exp = Exp()
 expm1 = Expm1()
 log = Log()

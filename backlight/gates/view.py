@@ -69,6 +69,7 @@ class Transpose(Mover):
     formula = "transpose(x, axes)"
     views = True
     aliases = ("permute",)
+    spellings = {"dims": "axes"}
 
     def forward(self, np: Any, x: Any, *, axes: Shape | None = None) -> Any:
         return np.transpose(x, axes)
@@ -340,6 +341,7 @@ class Roll(Mover):
     """
 
     formula = "roll(x, shift, axis)"
+    spellings = {"shifts": "shift"}
 
     def forward(self, np: Any, x: Any, *, shift: int | Shape, axis: Axis = None) -> Any:
         self.shape(np.shape(x), shift=shift, axis=axis)  # NumPy cuts fractions off

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from backlight.nn import functional
+from typing import TYPE_CHECKING, Any
+
+from backlight.errors import nearest
+from backlight.nn import functional, utils
 from backlight.nn import initialise as init
 from backlight.nn.activation import (
     ELU,
@@ -21,8 +24,8 @@ from backlight.nn.activation import (
     Tanh,
 )
 from backlight.nn.cell import GRUCell, LSTMCell, RNNCell
-from backlight.nn.container import Flatten, Identity, ModuleList, Sequential
-from backlight.nn.convolution import Conv1d, Conv2d, ConvTranspose2d, caffe, torch7
+from backlight.nn.container import Flatten, Identity, ModuleDict, ModuleList, Sequential, Unflatten
+from backlight.nn.convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, caffe, torch7
 from backlight.nn.embedding import Embedding
 from backlight.nn.functional_call import functional_call
 from backlight.nn.linear import Linear
@@ -38,12 +41,14 @@ from backlight.nn.loss import (
     MultiMarginLoss,
     NLLLoss,
     OneVsRestHingeLoss,
+    SmoothL1Loss,
 )
 from backlight.nn.module import Module
 from backlight.nn.normalisation import (
     BatchNorm1d,
     BatchNorm2d,
     GroupNorm,
+    InstanceNorm1d,
     InstanceNorm2d,
     LayerNorm,
     LocalResponseNorm,
@@ -54,6 +59,7 @@ from backlight.nn.parameter import Parameter
 from backlight.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
     AvgPool1d,
     AvgPool2d,
@@ -62,7 +68,7 @@ from backlight.nn.pooling import (
     MaxPool2d,
 )
 from backlight.nn.recurrent import GRU, LSTM, RNN
-from backlight.nn.regularisation import DropConnect, Dropout
+from backlight.nn.regularisation import DropConnect, Dropout, Dropout2d
 from backlight.nn.summary import Summary, summary
 
 __all__ = [
@@ -74,6 +80,7 @@ __all__ = [
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AvgPool1d",
     "AvgPool2d",
@@ -83,10 +90,12 @@ __all__ = [
     "BatchNorm2d",
     "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "CrossEntropyLoss",
     "DropConnect",
     "Dropout",
+    "Dropout2d",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -94,6 +103,7 @@ __all__ = [
     "GroupNorm",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
     "InstanceNorm2d",
     "KLDivLoss",
     "L1Loss",
@@ -109,6 +119,7 @@ __all__ = [
     "MaxPool2d",
     "Maxout",
     "Module",
+    "ModuleDict",
     "ModuleList",
     "MultiClassHingeLoss",
     "MultiMarginLoss",
@@ -123,14 +134,24 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
     "Softmax",
     "Softplus",
     "Summary",
     "Tanh",
+    "Unflatten",
     "caffe",
     "functional",
     "functional_call",
     "init",
     "summary",
     "torch7",
+    "utils",
 ]
+
+if not TYPE_CHECKING:  # a type checker shall go on to refuse names that are not there
+
+    def __getattr__(name: str) -> Any:
+        """Say which name was meant."""
+        meant = nearest(name, __all__).split("Known")[0]
+        raise AttributeError(f"module 'backlight.nn' has no attribute {name!r}. {meant}".rstrip())

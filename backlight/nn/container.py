@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self
 
-from backlight.errors import ArgumentError, RangeError
+from backlight.errors import ArgumentError, RangeError, ShapeError, nearest
 from backlight.nn.module import Module
 from backlight.shapes import whole
 
@@ -131,6 +132,97 @@ class ModuleList(_Numbered):
         )
 
 
+class ModuleDict(Module):
+    """Modules by name, whose parameters are found; it computes nothing by itself.
+
+    Parameters
+    ----------
+    modules : mapping of str to Module, optional
+
+    Raises
+    ------
+    ArgumentError
+        If a value is not a Module, or a name has a dot or is one that a Module itself uses.
+
+    Examples
+    --------
+    >>> from backlight import nn
+    >>> heads = ModuleDict({"digit": nn.Linear(8, 10), "parity": nn.Linear(8, 2)})
+    >>> list(heads), "digit" in heads, [name for name, _ in heads["parity"].named_parameters()]
+    (['digit', 'parity'], True, ['weight', 'bias'])
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        super().__init__()
+        self.update(modules or {})
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+    def __getitem__(self, name: str) -> Any:
+        self._known(name)
+        return self._modules[name]
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        self.add_module(name, module)
+
+    def __delitem__(self, name: str) -> None:
+        self._known(name)
+        delattr(self, name)
+
+    def add_module(self, name: str, module: Module) -> None:
+        """Keep a module under a name."""
+        if not isinstance(name, str) or (name not in self._modules and hasattr(self, name)):
+            raise ArgumentError(
+                "ModuleDict",
+                got=f"the name {name!r}",
+                needs="text that is no attribute of a Module",
+                remedy="Choose another name.",
+            )
+        super().add_module(name, module)
+
+    def update(self, modules: Mapping[str, Module]) -> None:
+        """Keep several modules under their names."""
+        for name, module in modules.items():
+            self.add_module(name, module)
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._modules.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """The modules."""
+        return self._modules.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Names with their modules."""
+        return self._modules.items()
+
+    def forward(self, *_: Any, **__: Any) -> Any:
+        """A dictionary cannot be called."""
+        raise ArgumentError(
+            "ModuleDict",
+            got="a call",
+            needs="a name: it has no forward",
+            remedy="Write self.parts[name](x).",
+        )
+
+    def _known(self, name: str) -> None:
+        if name not in self._modules:
+            raise ArgumentError(
+                "ModuleDict",
+                got=f"the name {name!r}",
+                needs="the name of a part it has",
+                remedy=nearest(str(name), self._modules) if self._modules else "It is empty.",
+            )
+
+
 class Flatten(Module):
     """All axes from `start_dim` on made into one, in order channels, rows, columns.
 
@@ -158,6 +250,66 @@ class Flatten(Module):
     def extra_repr(self) -> str:
         """Where it begins and ends."""
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """One axis made into several, the way back of Flatten.
+
+    Parameters
+    ----------
+    dim : int
+        The axis.
+    unflattened_size : sequence of int
+        The sizes it becomes; one of them may be −1.
+
+    Raises
+    ------
+    ShapeError
+        If the sizes do not multiply to that of the axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Unflatten(1, (3, 4, 4))(np.zeros((2, 48))).shape
+    (2, 3, 4, 4)
+    """
+
+    def __init__(self, dim: int, unflattened_size: Iterable[int]) -> None:
+        super().__init__()
+        self.dim = whole("Unflatten", "dim", dim)
+        self.unflattened_size = tuple(
+            whole("Unflatten", "a size", size, -1) for size in unflattened_size
+        )
+
+    def forward(self, x: Any) -> Any:
+        """The same numbers with more axes."""
+        rank = len(x.shape)
+        if not -rank <= self.dim < rank:
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs=f"an axis {self.dim}",
+                remedy="Correct dim",
+            )
+        axis = self.dim % rank
+        sizes, size = self.unflattened_size, x.shape[axis]
+        known = math.prod(one for one in sizes if one != -1)
+        free = sizes.count(-1)
+        if free > 1 or (free and (not known or size % known)) or (not free and known != size):
+            raise self.refuse(
+                ShapeError,
+                x,
+                got=f"an input of shape {x.shape}",
+                needs=f"a size along axis {axis} that {sizes} make up",
+                remedy="Correct unflattened_size",
+            )
+        sizes = tuple(size // known if one == -1 else one for one in sizes)
+        return x.reshape((*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
+
+    def extra_repr(self) -> str:
+        """Which axis becomes what."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 class Identity(Module):

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from backlight.errors import ArgumentError, ShapeError, nearest
 from backlight.gates.convolution import conv1d, conv2d
-from backlight.gates.transposed_convolution import conv_transpose2d
+from backlight.gates.gate import Gate
+from backlight.gates.transposed_convolution import conv_transpose1d, conv_transpose2d
 from backlight.nn import initialise
 from backlight.nn.module import Module
 from backlight.nn.origin import origin_of
@@ -274,30 +275,10 @@ class Conv1d(_Convolution):
         )
 
 
-class ConvTranspose2d(_Convolution):
-    """The gradient of a convolution by its data, as a layer: each number is spread over a window.
+class _Transposed(_Convolution):
+    """What the transposed convolutions share: the output's padding and the weight's order."""
 
-    Parameters
-    ----------
-    in_channels, out_channels, kernel_size, stride, padding, groups, bias, dilation
-        As of the Conv2d that it turns around; `padding` takes away from the output.
-    output_padding : int or pair
-        Rows and columns added below and to the right, less than the stride: several sizes lead to
-        the same size in a strided convolution, and this says which is meant.
-
-    Shapes
-    ------
-    x (N, C, H, W) → (N, K, (H−1)·S − 2P + D(F−1) + output_padding + 1, …);
-    weight (C, K/groups, F, F), bias (K).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> ConvTranspose2d(4, 2, 2, stride=2)(np.zeros((1, 4, 5, 5), np.float32)).shape
-    (1, 2, 10, 10)
-    """
-
-    rank = 2
+    gate: ClassVar[Gate]
 
     def __init__(
         self,
@@ -322,7 +303,7 @@ class ConvTranspose2d(_Convolution):
     def forward(self, x: Any) -> Any:
         """The numbers spread over their windows, and added where windows overlap."""
         self._check(x)
-        return conv_transpose2d(
+        return self.gate(
             x,
             self.weight,
             self.bias,
@@ -332,6 +313,51 @@ class ConvTranspose2d(_Convolution):
             dilation=self.dilation,
             groups=self.groups,
         )
+
+
+class ConvTranspose2d(_Transposed):
+    """The gradient of a convolution by its data, as a layer: each number is spread over a window.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, groups, bias, dilation
+        As of the Conv2d that it turns around; `padding` takes away from the output.
+    output_padding : int or pair
+        Rows and columns added below and to the right, less than the stride: several sizes lead to
+        the same size in a strided convolution, and this says which is meant.
+
+    Shapes
+    ------
+    x (N, C, H, W) → (N, K, (H−1)·S − 2P + D(F−1) + output_padding + 1, …);
+    weight (C, K/groups, F, F), bias (K).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ConvTranspose2d(4, 2, 2, stride=2)(np.zeros((1, 4, 5, 5), np.float32)).shape
+    (1, 2, 10, 10)
+    """
+
+    rank = 2
+    gate = conv_transpose2d
+
+
+class ConvTranspose1d(_Transposed):
+    """The gradient of a convolution of sequences; arguments as for `ConvTranspose2d`.
+
+    Shapes
+    ------
+    x (N, C, L) → (N, K, (L−1)·S − 2P + D(F−1) + output_padding + 1); weight (C, K/groups, F).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ConvTranspose1d(4, 2, 2, stride=2)(np.zeros((1, 4, 5), np.float32)).shape
+    (1, 2, 10)
+    """
+
+    rank = 1
+    gate = conv_transpose1d
 
 
 def _rounding(kind: str, rounding: str) -> str:

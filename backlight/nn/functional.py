@@ -11,6 +11,7 @@ from typing import Any
 from backlight.engine import random
 from backlight.engine.mode import no_grad
 from backlight.errors import ArgumentError, ShapeError, nearest
+from backlight.gates import activation as _activation
 from backlight.gates import average_pooling as _average
 from backlight.gates import grouping as _grouping
 from backlight.gates import indexing as _indexing
@@ -18,7 +19,10 @@ from backlight.gates import normalisation as _normalisation
 from backlight.gates import pooling as _pooling
 from backlight.gates import random as _random
 from backlight.gates import rectifier as _rectifier
+from backlight.gates import regression as _regression
 from backlight.gates import view as _view
+from backlight.gates.choice import absolute, maximum, where
+from backlight.gates.deviation import norm as _norm
 from backlight.gates.deviation import var
 from backlight.gates.divergence import xlogy
 from backlight.gates.gate import TABLE
@@ -41,16 +45,94 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 
 def dropout(
-    input: Any, p: float = 0.5, training: bool = True, *, generator: random.Generator | None = None
+    input: Any,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: random.Generator | None = None,
 ) -> Any:
-    """Numbers dropped with probability p, the others divided by 1 − p; nothing if not training."""
+    """Numbers dropped with probability p, the others divided by 1 − p; nothing if not training.
+
+    `inplace` is accepted here, and in the functions below, for PyTorch's sake: it changes nothing.
+    """
+    del inplace
     if not training or p == 0:
         return input
     return _random.dropout(input, (generator or random.default).next_key(), p=p)
 
 
-def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
+def dropout2d(
+    input: Any,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: random.Generator | None = None,
+) -> Any:
+    """Whole channels dropped with probability p, the others divided by 1 − p; see `nn.Dropout2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dropped = dropout2d(np.ones((1, 8, 5, 5)), 0.5)
+    >>> sorted(set(dropped.sum(axis=(2, 3)).ravel().tolist()))
+    [0.0, 50.0]
+    """
+    del inplace
+    if len(input.shape) != 4:
+        raise ShapeError(
+            "dropout2d",
+            got=f"an input of shape {input.shape}",
+            needs="images (N, C, H, W)",
+            remedy="Keep the axis of examples, or use dropout.",
+        )
+    if not 0 <= p < 1:
+        raise ArgumentError(
+            "dropout2d",
+            got=f"p={p}",
+            needs="a probability of dropping, 0 ≤ p < 1",
+            remedy="p=0.5 drops half; if you mean the share to keep, pass 1 − it.",
+        )
+    if not training or p == 0:
+        return input
+    key = (generator or random.default).next_key()
+    drawn = _random.uniform(key, shape=(*input.shape[:2], 1, 1), dtype="float32")
+    return where(drawn >= p, input / (1.0 - p), 0.0)
+
+
+def relu(input: Any, inplace: bool = False) -> Any:
+    """The positive part, max(x, 0)."""
+    del inplace
+    return _rectifier.relu(input)
+
+
+def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """The positive part, else α·(eˣ − 1)."""
+    del inplace
+    return _rectifier.elu(input, alpha=alpha)
+
+
+def selu(input: Any, inplace: bool = False) -> Any:
+    """The elu that keeps mean 0 and variance 1."""
+    del inplace
+    return _rectifier.selu(input)
+
+
+def silu(input: Any, inplace: bool = False) -> Any:
+    """x·σ(x)."""
+    del inplace
+    return _activation.silu(input)
+
+
+def logsigmoid(input: Any) -> Any:
+    """The logarithm ln σ(x): the gate log_sigmoid by PyTorch's name."""
+    return _activation.log_sigmoid(input)
+
+
+def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """The positive part, else negative_slope·x."""
+    del inplace
     return _rectifier.leaky_relu(input, slope=negative_slope)
 
 
@@ -224,8 +306,70 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     return _sum(costs) / (input.shape[0] if reduction == "batchmean" else 1)
 
 
-def pad(input: Any, pad: Any, value: float = 0.0) -> Any:
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
+    """½·d²/β for a difference |d| < β, else |d| − ½·β: Huber's loss with δ = β, divided by β.
+
+    Parameters
+    ----------
+    input, target : arrays of equal shape
+    reduction : {"mean", "sum", "none"}
+    beta : float, 0 or more
+        Where the square turns into a line; 0 is l1_loss. At 1 it equals the gate huber.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> smooth_l1_loss(np.array([0.5, 3.0]), np.zeros(2), reduction="none", beta=2.0).tolist()
+    [0.0625, 2.0]
+    """
+    if not beta >= 0:
+        raise ArgumentError(
+            "smooth_l1_loss",
+            got=f"beta={beta}",
+            needs="a number ≥ 0",
+            remedy="Use 1, or 0 for the absolute difference.",
+        )
+    if beta == 0:
+        return _regression.l1_loss(input, target, reduction=reduction)
+    return _regression.huber(input, target, delta=beta, reduction=reduction) / beta
+
+
+def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
+    """Vectors along `dim` brought to length 1: x / max(‖x‖, eps).
+
+    Parameters
+    ----------
+    input : array
+    p : 1 or 2
+        Sum of absolute values, or Euclid's length.
+    dim : int
+        The axis along which the vectors lie.
+    eps : float
+        The least that is divided by, so that zeros stay zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> normalize(np.array([[3.0, 4.0]])).tolist()
+    [[0.6, 0.8]]
+    """
+    if p not in (1, 2):
+        raise ArgumentError(
+            "normalize", got=f"p={p}", needs="1 or 2", remedy="Divide by another norm yourself."
+        )
+    length = (
+        _norm(input, axis=dim, keepdims=True)
+        if p == 2
+        else _sum(absolute(input), axis=dim, keepdims=True)
+    )
+    return input / maximum(length, eps)
+
+
+def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
     """A border of `value`; `pad` counts pairs from the *last* axis: (left, right, top, bottom, …).
+
+    Only mode="constant" is there, not PyTorch's "reflect", "replicate" and "circular"; a value of
+    None is 0.
 
     Examples
     --------
@@ -233,6 +377,13 @@ def pad(input: Any, pad: Any, value: float = 0.0) -> Any:
     >>> pad(np.ones((1, 1)), (1, 0)).tolist()
     [[0.0, 1.0]]
     """
+    if mode != "constant":
+        raise ArgumentError(
+            "pad",
+            got=f"mode={mode!r}",
+            needs="'constant', the one mode there is",
+            remedy="Pass value=0.0 by name, or join flipped or repeated slices with concatenate.",
+        )
     if len(pad) % 2 or len(pad) > 2 * len(input.shape):
         raise ArgumentError(
             "pad",
@@ -242,7 +393,7 @@ def pad(input: Any, pad: Any, value: float = 0.0) -> Any:
         )
     pairs = [(pad[place], pad[place + 1]) for place in range(0, len(pad), 2)]
     widths = (*((0, 0),) * (len(input.shape) - len(pairs)), *reversed(pairs))
-    return _view.pad(input, widths=widths, value=value)
+    return _view.pad(input, widths=widths, value=0.0 if value is None else value)
 
 
 def __getattr__(name: str) -> Any:

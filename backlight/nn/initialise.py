@@ -153,6 +153,50 @@ def normal_(
     return _write(tensor, draws * tensor.dtype.type(std) + tensor.dtype.type(mean))
 
 
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Gaussian numbers within [a, b]: those outside are drawn again, from the next streams.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    mean, std : float
+        Of the Gaussian before it is cut off.
+    a, b : float
+        The bounds themselves, as in PyTorch, not multiples of std.
+
+    Raises
+    ------
+    ArgumentError
+        If less than 1 % of the Gaussian lies within the bounds.
+    """
+    if not std > 0 or not a < b or _share(mean, std, a, b) < 0.01:
+        raise ArgumentError(
+            "nn.init.trunc_normal_",
+            got=f"mean={mean}, std={std}, a={a}, b={b}",
+            needs="std > 0, and bounds that hold 1 % of the Gaussian at least",
+            remedy="Move the bounds towards the mean; they are not multiples of std.",
+        )
+    if _sketching.on:
+        return tensor
+    source = generator or random.default
+    scale, shift = tensor.dtype.type(std), tensor.dtype.type(mean)
+    draws = np.asarray(source.normal(tensor.shape, tensor.dtype) * scale + shift)
+    outside = (draws < a) | (draws > b)
+    while outside.any():
+        count = int(outside.sum())
+        draws[outside] = source.normal((count,), tensor.dtype) * scale + shift
+        outside = (draws < a) | (draws > b)
+    return _write(tensor, draws)
+
+
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """The same number everywhere."""
     return tensor if _sketching.on else _write(tensor, np.full(tensor.shape, val, tensor.dtype))
@@ -215,6 +259,10 @@ def kaiming_normal_(
 ) -> Tensor:
     """Gaussian of standard deviation gain/√fan, √(2/fan_in) for ReLU: He et al., 2015."""
     return normal_(tensor, 0.0, _kaiming(tensor, a, mode, nonlinearity), generator=generator)
+
+
+glorot_uniform_, glorot_normal_ = xavier_uniform_, xavier_normal_
+he_uniform_, he_normal_ = kaiming_uniform_, kaiming_normal_
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -296,6 +344,12 @@ def default_(weight: Tensor, bias: Tensor | None = None) -> None:
     uniform_(weight, -bound, bound)
     if bias is not None:
         uniform_(bias, -bound, bound)
+
+
+def _share(mean: float, std: float, a: float, b: float) -> float:
+    """The part of a Gaussian that lies between two bounds."""
+    low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
+    return (high - low) / 2
 
 
 def _kaiming(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:

@@ -16,7 +16,7 @@ from backlight.gates.hinge import multi_margin, multiclass_hinge, one_vs_rest_hi
 from backlight.gates.loss import cross_entropy, nll_loss
 from backlight.gates.regression import huber, l1_loss, mean_squared_error
 from backlight.gates.softmax import softmax
-from backlight.nn.functional import kl_div
+from backlight.nn.functional import kl_div, smooth_l1_loss
 from backlight.nn.gate_layer import GateLayer, layer
 from backlight.nn.module import Module
 
@@ -63,6 +63,32 @@ BCELoss = layer("BCELoss", binary_cross_entropy, __name__)
 MSELoss = layer("MSELoss", mean_squared_error, __name__)
 L1Loss = layer("L1Loss", l1_loss, __name__)
 HuberLoss = layer("HuberLoss", huber, __name__)
+
+
+class SmoothL1Loss(Module):
+    """½·d²/β for a difference |d| < β, else |d| − ½·β: `HuberLoss(delta=beta)` divided by β.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+    beta : float, 0 or more
+        Where the square turns into a line; 0 is L1Loss. At 1 it equals HuberLoss.
+
+    Source: Girshick, "Fast R-CNN", 2015.
+    """
+
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__()
+        self.reduction = reduction
+        self.beta = beta
+
+    def forward(self, prediction: Any, target: Any) -> Any:
+        """The loss."""
+        return smooth_l1_loss(prediction, target, self.reduction, self.beta)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"reduction={self.reduction!r}, beta={self.beta}"
 
 
 class KLDivLoss(Module):

@@ -54,11 +54,12 @@ class Module(Tree):
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """What the module computes; subclasses say."""
         del inputs, named
-        raise ArgumentError(
-            type(self).__name__,
-            got="a call",
+        raise self.refuse(
+            ArgumentError,
+            None,
+            got="a call, but its class has no forward",
             needs="a forward method",
-            remedy="Define forward(self, x) in the class.",
+            remedy="Define forward(self, x) in the class",
         )
 
     def describe(self) -> str:

@@ -295,7 +295,7 @@ class GroupNorm(_Affine):
         )
 
 
-class InstanceNorm2d(_Affine):
+class _InstanceNorm(_Affine):
     """Each channel of each example brought to mean 0 and variance 1 over its places.
 
     Parameters
@@ -309,31 +309,67 @@ class InstanceNorm2d(_Affine):
     Source: Ulyanov, Vedaldi and Lempitsky, 2016.
     """
 
+    axes: ClassVar[str]
+
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False) -> None:
         super().__init__()
-        self.num_features = whole("InstanceNorm2d", "num_features", num_features, 1)
+        self.num_features = whole(type(self).__name__, "num_features", num_features, 1)
         self._make((self.num_features,), affine, affine, eps)
 
     def forward(self, x: Any) -> Any:
-        """Normalised image by image."""
-        if len(x.shape) != 4:
+        """Normalised example by example."""
+        if len(x.shape) != self.axes.count(",") + 1:
             raise self.refuse(
                 ShapeError,
                 x,
                 got=f"an input of shape {x.shape}",
-                needs="images (N, C, H, W)",
+                needs=f"axes {self.axes}",
                 remedy="Keep the axis of examples",
             )
         self.check_width(x, 1, self.num_features, "channels", "num_features")
         return instance_norm(x, self.weight, self.bias, epsilon=self.eps)
 
     def describe(self) -> str:
-        """InstanceNorm2d 64."""
-        return f"InstanceNorm2d {self.num_features}"
+        """InstanceNorm2d 64, for example."""
+        return f"{type(self).__name__} {self.num_features}"
 
     def extra_repr(self) -> str:
         """The sizes and settings."""
         return f"{self.num_features}, eps={self.eps}, affine={self.weight is not None}"
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Each channel of each image brought to mean 0 and variance 1 over its places: (N, C, H, W).
+
+    Parameters
+    ----------
+    num_features : int
+        Number of channels.
+    eps : float
+    affine : bool
+        Whether γ and β are learnt; not unless asked for, as in PyTorch.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, 2016.
+    """
+
+    axes = "(N, C, H, W)"
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Each channel of each sequence brought to mean 0 and variance 1 over its places: (N, C, L).
+
+    Parameters
+    ----------
+    num_features : int
+        Number of channels.
+    eps : float
+    affine : bool
+        Whether γ and β are learnt; not unless asked for, as in PyTorch.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, 2016.
+    """
+
+    axes = "(N, C, L)"
 
 
 LocalResponseNorm = layer("LocalResponseNorm", local_response_norm, __name__)

@@ -8,6 +8,7 @@ from backlight.errors import ArgumentError, ShapeError, nearest
 from backlight.gates.adaptive_pooling import (
     adaptive_average_pool1d,
     adaptive_average_pool2d,
+    adaptive_max_pool1d,
     adaptive_max_pool2d,
 )
 from backlight.gates.average_pooling import average_pool1d, average_pool2d
@@ -207,6 +208,12 @@ class AdaptiveMaxPool2d(_Adaptive):
     """Maxima of windows chosen for the output's size: x (N, C, H, W) → (N, C, *output_size)."""
 
     gate = adaptive_max_pool2d
+
+
+class AdaptiveMaxPool1d(_Adaptive):
+    """Maxima of windows chosen for the output's size: x (N, C, L) → (N, C, output_size)."""
+
+    gate = adaptive_max_pool1d
 
 
 class GlobalAveragePool(Module):

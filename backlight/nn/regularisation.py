@@ -6,7 +6,7 @@ from typing import Any
 
 from backlight.engine import random
 from backlight.errors import ArgumentError
-from backlight.nn.functional import dropout
+from backlight.nn.functional import dropout, dropout2d
 from backlight.nn.linear import Linear
 from backlight.nn.module import Module
 
@@ -60,6 +60,27 @@ class Dropout(Module):
     def extra_repr(self) -> str:
         """The probability of dropping."""
         return f"p={self.p}"
+
+
+class Dropout2d(Dropout):
+    """Each channel is dropped whole with probability p in training, the others divided by 1 − p.
+
+    Neighbouring places of one channel say nearly the same: dropping single numbers of images would
+    hide little. Arguments as for `Dropout`; x has the axes (N, C, H, W).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dropped = Dropout2d(0.5)(np.ones((2, 8, 3, 3)))
+    >>> sorted(set(dropped.sum(axis=(2, 3)).ravel().tolist()))
+    [0.0, 18.0]
+
+    Source: Tompson, Goroshin, Jain, LeCun and Bregler, "Efficient object localization", 2015.
+    """
+
+    def forward(self, x: Any) -> Any:
+        """The input with some channels dropped, or the input itself."""
+        return dropout2d(x, self.p, self.training, generator=self.generator)
 
 
 class DropConnect(Linear):

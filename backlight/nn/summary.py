@@ -146,7 +146,10 @@ class Summary:
         if frozen:
             notes.append(f"{frozen:,} parameters are frozen.")
         if self.parameters:
-            notes.append(f"Weights of linear and convolution layers begin in {initialise.DEFAULT}.")
+            notes.append(
+                "Weights of linear and convolution layers begin in "
+                f"{initialise.DEFAULT}, unless the model draws them itself."
+            )
         return "\n".join([*table, *notes])
 
     __repr__ = __str__

@@ -149,11 +149,12 @@ class Tree:
         ]
         known = {id(module) for module in self.modules()} if hidden else set()
         if any(id(one) not in known for one in hidden):
+            container = "ModuleDict" if isinstance(value, dict) else "ModuleList"
             raise ArgumentError(
                 f"{type(self).__name__}.{name}",
                 got=f"a {type(value).__name__} of modules, whose parameters would not be found",
                 needs="a module",
-                remedy=f"Write self.{name} = nn.ModuleList(…).",
+                remedy=f"Write self.{name} = nn.{container}(…).",
             )
 
     # ── walking ────────────────────────────────────────────────────────────────────────────

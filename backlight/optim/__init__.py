@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backlight.optim import schedule
+from backlight.optim import lr_scheduler, schedule
 from backlight.optim.adam import Adam, AdamW
 from backlight.optim.adaptive import Adadelta, Adagrad, RMSprop
 from backlight.optim.average import ExponentialMovingAverage
@@ -25,7 +25,9 @@ from backlight.optim.schedule import (
     ExponentialLR,
     InverseTimeLR,
     LambdaLR,
+    LinearLR,
     LinearWarmup,
+    MultiStepLR,
     OneCycleLR,
     ReduceLROnPlateau,
     Schedule,
@@ -47,7 +49,9 @@ __all__ = [
     "GradientDescent",
     "InverseTimeLR",
     "LambdaLR",
+    "LinearLR",
     "LinearWarmup",
+    "MultiStepLR",
     "OneCycleLR",
     "Optimizer",
     "RMSprop",
@@ -61,6 +65,7 @@ __all__ = [
     "is_weight",
     "l1_penalty",
     "l2_penalty",
+    "lr_scheduler",
     "max_norm_",
     "rules",
     "schedule",

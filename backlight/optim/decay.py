@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Any
 
 from backlight.errors import ArgumentError
@@ -73,6 +75,76 @@ class StepLR(Schedule):
     def for_run(cls, lr: Optimizer | float, total_steps: int, **settings: Any) -> Schedule:
         """A tenth after each third of the run."""
         return cls(lr, **{"step_size": max(1, -(-total_steps // 3)), **settings})
+
+
+class MultiStepLR(Schedule):
+    """The base rate times gamma for each milestone that has been reached.
+
+    Parameters
+    ----------
+    optimizer
+        As in `Schedule`.
+    milestones : sequence of int
+        Steps at which the rate drops; one that is named twice drops it twice.
+    gamma : float
+        Above 0.
+
+    Examples
+    --------
+    >>> schedule = MultiStepLR(1.0, [30, 80], gamma=0.5)
+    >>> schedule(29), schedule(30), schedule(80)
+    (1.0, 0.5, 0.25)
+    """
+
+    def __init__(
+        self, optimizer: Optimizer | float, milestones: Iterable[int], gamma: float = 0.1
+    ) -> None:
+        self.milestones = sorted(
+            whole("MultiStepLR", "a milestone", milestone, 0) for milestone in milestones
+        )
+        self.gamma = number("MultiStepLR", "gamma", gamma, POSITIVE)
+        super().__init__(optimizer)
+
+    def at(self, base: float, step: int) -> float:
+        """The formula."""
+        return float(base * self.gamma ** bisect_right(self.milestones, step))
+
+
+class LinearLR(Schedule):
+    """The base rate times a factor that goes in a line from one value to another, and stays there.
+
+    Parameters
+    ----------
+    optimizer
+        As in `Schedule`.
+    start_factor, end_factor : float
+        In [0, 1].
+    total_iters : int
+        Steps from the one to the other, at least 1.
+
+    Examples
+    --------
+    >>> schedule = LinearLR(1.0, start_factor=0.5, total_iters=4)
+    >>> schedule(0), schedule(2), schedule(9)
+    (0.5, 0.75, 1.0)
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer | float,
+        start_factor: float = 1 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+    ) -> None:
+        self.start_factor = number("LinearLR", "start_factor", start_factor, PART)
+        self.end_factor = number("LinearLR", "end_factor", end_factor, PART)
+        self.total_iters = whole("LinearLR", "total_iters", total_iters, 1)
+        super().__init__(optimizer)
+
+    def at(self, base: float, step: int) -> float:
+        """The formula."""
+        part = min(step / self.total_iters, 1.0)
+        return base * (self.start_factor * (1.0 - part) + self.end_factor * part)
 
 
 class ExponentialLR(Schedule):

@@ -11,6 +11,8 @@ from backlight.optim.decay import (
     CosineAnnealingLR,
     ExponentialLR,
     InverseTimeLR,
+    LinearLR,
+    MultiStepLR,
     StepLR,
 )
 from backlight.optim.optimizer import Optimizer
@@ -24,7 +26,9 @@ __all__ = [
     "ExponentialLR",
     "InverseTimeLR",
     "LambdaLR",
+    "LinearLR",
     "LinearWarmup",
+    "MultiStepLR",
     "OneCycleLR",
     "ReduceLROnPlateau",
     "Schedule",

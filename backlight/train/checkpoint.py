@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -216,7 +216,7 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(path, manifest["step"], manifest["score"], arrays, state)
 
 
-def latest(folder: Path, *, strict: bool = False) -> Checkpoint:
+def latest(folder: Path, *, strict: bool = False, told: Container[Path] = ()) -> Checkpoint:
     """The newest checkpoint that is whole; a damaged one is warned about and passed over.
 
     Parameters
@@ -225,6 +225,8 @@ def latest(folder: Path, *, strict: bool = False) -> Checkpoint:
         Where checkpoints live.
     strict : bool
         Refuse a damaged newest checkpoint rather than take an earlier one.
+    told : container of Path
+        Checkpoints whose damage was warned about already.
 
     Raises
     ------
@@ -239,11 +241,12 @@ def latest(folder: Path, *, strict: bool = False) -> Checkpoint:
             if strict:
                 raise
             problems.append(f"{path.name}: {problem.got}")
-            _warn(path, problem)
-    told = f"; damaged: {'; '.join(problems)}" if problems else ""
+            if path not in told:
+                _warn(path, problem)
+    damage = f"; damaged: {'; '.join(problems)}" if problems else ""
     raise CheckpointError(
         str(folder),
-        got=f"no whole checkpoint{told}",
+        got=f"no whole checkpoint{damage}",
         needs="at least one",
         remedy="Start the run again with `backlight train` and another --out; "
         "config.toml in the run's folder has its settings, for --config.",
@@ -258,12 +261,13 @@ def best(folder: Path) -> Checkpoint:
     CheckpointError
         If none is whole.
     """
-    scored = []
+    scored, told = [], set()
     for place, path in enumerate(found(folder)):
         try:
             score = _manifest(path)["score"]
         except CheckpointError as problem:
             _warn(path, problem)
+            told.add(path)
             continue
         if score is not None:
             scored.append((-score, place, path))
@@ -272,7 +276,8 @@ def best(folder: Path) -> Checkpoint:
             return load(path)
         except CheckpointError as problem:
             _warn(path, problem)
-    return latest(folder)
+            told.add(path)
+    return latest(folder, told=told)
 
 
 def found(folder: Path) -> list[Path]:

@@ -74,23 +74,52 @@ class Display:
         return [*(name for name in names if (self.run.path / name).exists()), "checkpoints/"]
 
 
+class Pace:
+    """Images per second of training: the time between two steps of one epoch.
+
+    Validation and the saving of checkpoints lie between epochs and are not counted.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.close()
+
+    def close(self) -> None:
+        """Forget what was counted: the next step is the first of an epoch."""
+        self.steps, self.seconds = 0, 0.0
+        self._before: float | None = None
+
+    def step(self) -> None:
+        """A step has ended now."""
+        now = time.monotonic()
+        if self._before is not None:
+            self.steps += 1
+            self.seconds += now - self._before
+        self._before = now
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return "–"
+        return f"{self.steps * self.batch_size / max(self.seconds, 1e-9):,.0f}"
+
+
 class Lines(Display):
     """One plain line an epoch, for pipes and logs."""
 
     def __init__(self, run: Run, parts: Parts) -> None:
         super().__init__(run, parts)
-        self._before = self.began
+        self.pace = Pace(int(parts.settings.batch_size or 1))
 
     def tell(self, event: str, record: dict[str, Any]) -> None:
         """Write the headline at the start and a line after each epoch."""
         if event == "start":
             self._write(headline(record, self.parts))
+        elif event == "step":
+            self.pace.step()
         elif event == "epoch":
-            now = time.monotonic()
-            rate = len(self.parts.data.train) / max(now - self._before, 1e-9)
-            self._before = now
-            line = epoch_line(record, self.epochs, now - self.began)
-            self._write(f"{line}   {rate:,.0f} images/s")
+            line = epoch_line(record, self.epochs, time.monotonic() - self.began)
+            self._write(f"{line}   {self.pace} images/s")
+            self.pace.close()
 
     def _write(self, text: str) -> None:
         sys.stderr.write(text + "\n")
@@ -152,7 +181,8 @@ class Live(Display):
         self.task = self.progress.add_task(
             "", total=self.steps, epoch=1, epochs=self.epochs, loss="–", rate="–"
         )
-        self._first: tuple[int, float] | None = None
+        self.pace = Pace(int(parts.settings.batch_size or 1))
+        self._resumed = False
 
     def __enter__(self) -> Display:
         self.progress.start()
@@ -165,30 +195,25 @@ class Live(Display):
         """Move the bar at each step; print a line above it after each epoch."""
         if event == "step":
             step = int(record["step"])
-            if self._first is None:
+            self.pace.step()
+            if not self._resumed:
                 # A resumed run begins in the middle: the time left counts from there.
-                self._first = step, time.monotonic()
+                self._resumed = True
                 self.progress.reset(self.task, completed=step - 1)
             self.progress.update(
                 self.task,
                 completed=step,
                 epoch=record["epoch"],
                 loss=f"{record['loss']:.4f}",
-                rate=self._rate(step),
+                rate=str(self.pace),
             )
         elif event == "start":
             self.console.print(headline(record, self.parts), markup=False)
         elif event == "epoch":
+            self.pace.close()
             self.console.print(
                 epoch_line(record, self.epochs, time.monotonic() - self.began), markup=False
             )
-
-    def _rate(self, step: int) -> str:
-        """Images per second since the first step that was shown."""
-        if self._first is None or step == self._first[0]:
-            return "–"
-        done = (step - self._first[0]) * int(self.parts.settings.batch_size or 1)
-        return f"{done / max(time.monotonic() - self._first[1], 1e-9):,.0f}"
 
 
 def shown(text: str) -> str:

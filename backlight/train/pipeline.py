@@ -76,6 +76,7 @@ def build(settings: Settings) -> Parts:
     train = data.DataLoader(
         full.train,
         settings.batch_size,
+        shuffle=True,
         seed=settings.seed,
         transform=_augmented(settings, full, normalize),
     )

@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 from backlight.cli.main import run
+from tests.cli.command import refused
 
 GATE = '''
 import numpy as np
@@ -67,8 +68,14 @@ def test_neuron(capsys):
         ["-x*y", "x=-2", "y=3"],
         ["sum((W@x)**2)", "W=[[1, 2], [3, 4]]", "x=[1, -1]", "--order", "2"],
         ["max(x, 0)", "x=0"],
+        ["sum(x*y)", "x=[-2, 1]", "y=[3, 4]", "--sum"],
         ["sigmoid"],
         ["maximum"],
+        ["Linear"],
+        ["LSTM"],
+        ["Embedding"],
+        ["nn.BatchNorm2d"],
+        ["nn.CrossEntropyLoss"],
         ["svm", "--samples", "2"],
         ["mlp", "--samples", "1", "--burn-in", "2", "--examples", "2"],
         ["convnet", "--samples", "1", "--seed", "3"],
@@ -126,7 +133,12 @@ def test_functions_and_models_of_a_file(file, capsys):
         (["mlp", "--samples", "0"], "--samples"),
         (["--all-gates", "x"], "Leave one"),
         (["nowhere.py:f"], "no such file"),
-        (["x", "x=1", "--ordr", "2"], "--ordr"),
+        (["x", "x=1", "--ordr", "2"], "Did you mean '--order'?"),
+        (["mlp", "--smaples", "3"], "Did you mean '--samples'?"),
+        (["mlp", "--smaples=3"], "unknown option --smaples"),
+        (["Linaer"], "Did you mean 'Linear'?"),
+        (["nn.linaer"], "Did you mean 'linear'?"),
+        (["nn.Maxout"], "file.py:function"),
     ],
 )
 def test_misuse(arguments, said, capsys):
@@ -148,6 +160,111 @@ def test_misuse(arguments, said, capsys):
 def test_misuse_of_a_file(file, capsys, name, text, said):
     assert run(["check", f"{file(text=text)}:{name}"]) == 2
     assert said in capsys.readouterr().err
+
+
+MISTAKES = """
+import numpy as np
+import backlight as bl
+from backlight import nn
+
+def value(x):
+    raise ValueError("a mistake of mine")
+
+def attribute(x):
+    return x.nosuch
+
+def wrong_type(x):
+    return len(3)
+
+def leave(x):
+    raise SystemExit(3)
+
+def two(x, w):
+    return x * w
+
+def number(x):
+    return 3.0
+
+def stops():
+    return {}["key"]
+
+def no_labels():
+    return nn.Linear(3, 2), (np.ones((2, 3)),), nn.MSELoss()
+
+def too_many():
+    return two, (1.0, 2.0, 3.0)
+
+layer = nn.Linear(3, 2)
+
+class Net(nn.Linear):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "said"),
+    [
+        ("value", ["x=1"], "ValueError in line 7: a mistake of mine"),
+        ("attribute", ["x=1"], "AttributeError in line 10"),
+        ("wrong_type", ["x=1"], "TypeError in line 13"),
+        ("leave", ["x=1"], "SystemExit in line 16"),
+        ("two", ["x=1"], "no value for w"),
+        ("two", [], "x=… w=…"),
+        ("two", ["x=1", "v=2"], "a value for v"),
+        ("number", ["x=1"], "no floating tensor"),
+        ("stops", [], "KeyError in line 25"),
+        ("no_labels", [], "the labels"),
+        ("too_many", [], "TypeError"),
+        ("layer", [], "x=…"),
+        ("Net", ["x=1"], "it = Net()"),
+        ("MISSING", ["x=1"], "no 'MISSING'"),
+    ],
+)
+def test_mistakes_in_a_file_are_told_as_its_own(file, name, inputs, said):
+    path = file(text=MISTAKES)
+    told = refused("check", f"{path}:{name}", *inputs, words=(said, "mine.py" if inputs else said))
+    assert "Backlight's" not in told
+
+
+def test_layers_and_gates_of_a_file(file, capsys):
+    assert run(["check", file(text=MISTAKES) + ":layer", "x=[[1, 2, 3]]"]) == 0
+    assert "weight" in capsys.readouterr().out
+    assert run(["check", file() + ":bad", "x=1.5"]) == 0
+    assert "6.75" in capsys.readouterr().out
+    assert run(["check", file("2") + ":bad", "x=1.5"]) == 1
+    assert "twice too large" in capsys.readouterr().out
+    refused("check", file() + ":bad", "y=1.5", words=("a value for y",))
+    assert run(["check", file("2") + ":bad"]) == 1
+
+
+def test_random_weights_are_told_and_can_be_ones(capsys):
+    assert run(["check", "x*x", "x=[1, 2, 3]"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The gradient of Σ uᵢ·yᵢ with random weights u = [" in told
+    assert "--sum" in told
+    assert run(["check", "x*x", "x=[1, 2, 3]", "--sum", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert {row["analytic"] for row in shown["rows"]} == {2.0, 4.0, 6.0}
+    assert shown["weighting"] == "The gradient of Σ yᵢ, the sum of all results."
+    assert run(["check", "x*x", "x=[1, 2, 3]", "--sum"]) == 0
+    assert "--sum" not in capsys.readouterr().out
+    assert run(["check", "x*x", "x=3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["weighting"] == ""
+
+
+def test_an_input_outside_a_domain_is_told(capsys):
+    assert run(["check", "log(x)", "x=-1", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["verdict"] == "not checked: outside the domain"
+    assert row["outside"] == "outside the domain of log: x = -1; it needs x > 0"
+    assert run(["check", "x**2", "x=-1"]) == 0
+    assert "1 happy" in capsys.readouterr().out
+    assert run(["check", "log(x)", "x=-1"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "outside the domain" in told
+    assert "noisy" not in told
+    assert run(["check", "x/y", "x=1", "y=0"]) == 0
+    assert "y = 0" in " ".join(capsys.readouterr().out.replace("│", " ").split())
 
 
 def test_all_gates(capsys, monkeypatch):

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backlight.data import loader
 from backlight.data.augment import ColorJitter, RandomHorizontalFlip, RandomShift
 from backlight.data.dataset import DataSet, Examples
-from backlight.data.loader import DataLoader
 from backlight.data.normalize import Normalize
 from backlight.data.transform import Compose
 from backlight.errors import ArgumentError, CheckpointError, DataError, ShapeError
@@ -21,6 +21,16 @@ from backlight.errors import ArgumentError, CheckpointError, DataError, ShapeErr
 AUGMENT = Compose(
     [RandomShift(2), RandomHorizontalFlip(), ColorJitter(0.3, 0.3), Normalize(100.0, 50.0)]
 )
+
+
+def DataLoader(*given, **settings):
+    """A loader that shuffles, as most of these tests are about."""
+    return loader.DataLoader(*given, **{"shuffle": True, **settings})
+
+
+def test_the_defaults_are_those_of_pytorch():
+    plain = loader.DataLoader(numbered(3))
+    assert [labels.tolist() for _, labels in plain] == [[0], [1], [2]]
 
 
 def numbered(n):

@@ -209,3 +209,15 @@ def test_what_cannot_be_differentiated(call, error):
 def test_whole_numbers_written_by_hand_are_taken_as_fractions():
     assert bl.grad(lambda x: x * x)(3).item() == 6
     assert bl.grad(lambda x: (x * x).sum())([1, 2]).tolist() == [2.0, 4.0]
+
+
+def test_jacobian_and_hessian_as_functions():
+    cubes = lambda x: (x * x * x).sum()  # noqa: E731 - a formula
+    assert bl.hessian(cubes)([1.0, 2.0]).tolist() == [[6.0, 0.0], [0.0, 12.0]]
+    assert bl.jacobian(lambda x: x * x)([3.0]).tolist() == [[6.0]]
+
+
+def test_a_tuple_of_tensors_is_not_one_argument():
+    x = bl.tensor([1.0, 2.0])
+    with pytest.raises(DTypeError, match="a tuple of tensors"):
+        bl.hvp(lambda x: (x * x).sum(), (x,), (x,))

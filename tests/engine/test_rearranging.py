@@ -78,3 +78,11 @@ def test_a_clone_has_memory_of_its_own():
 def test_what_does_not_fit(call):
     with pytest.raises(BacklightError):
         call(bl.tensor(X))
+
+
+def test_two_numbers_swap_axes_and_a_tuple_is_an_order():
+    x = bl.tensor(np.arange(6.0).reshape(2, 3))
+    assert x.transpose(0, 1).shape == x.transpose(-2, -1).shape == x.transpose(1, 0).shape == (3, 2)
+    assert x.transpose((0, 1)).shape == (2, 3)
+    assert x.transpose().shape == x.T.shape == (3, 2)
+    assert x.index_select(0, [1]).tolist() == [[3.0, 4.0, 5.0]]

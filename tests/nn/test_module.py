@@ -97,7 +97,7 @@ def test_modules_in_a_list_are_refused_unless_known():
     net = nn.Module()
     with pytest.raises(ArgumentError, match="ModuleList"):
         net.layers = [nn.Linear(1, 1)]
-    with pytest.raises(ArgumentError, match="ModuleList"):
+    with pytest.raises(ArgumentError, match="ModuleDict"):
         net.layers = {"a": nn.Linear(1, 1)}
     net.first = nn.Linear(1, 1)
     net.order = [net.first]

@@ -207,6 +207,15 @@ def test_a_damaged_best_gives_way_to_the_next_with_a_warning(tmp_path):
         assert best(tmp_path).step == 1
 
 
+@pytest.mark.parametrize("name", ["tensors.safetensors", "manifest.json"])
+def test_damage_is_told_once_where_the_best_falls_back_to_the_latest(tmp_path, name):
+    store(tmp_path, 1)
+    (store(tmp_path, 2, score=0.9) / name).write_bytes(b"")
+    with pytest.warns(CheckpointWarning, match="step-000002") as told:
+        assert best(tmp_path).step == 1
+    assert len(told) == 1
+
+
 def test_temporaries_of_the_dead_are_ignored_and_go_when_a_save_succeeds(tmp_path):
     store(tmp_path, 1)
     dead = tmp_path / ".step-000009.999999999.tmp"

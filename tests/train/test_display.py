@@ -74,6 +74,24 @@ def test_lines(run, capsys):
     assert told.err.endswith(" images/s\n")
 
 
+def test_the_pace_counts_the_time_between_steps_of_one_epoch(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    pace = display.Pace(4)
+    assert str(pace) == "–"
+    for wait in (1.0, 0.5, 0.5):
+        now[0] += wait
+        pace.step()
+    assert str(pace) == "8"  # the second before the first step is not of a step alone
+    pace.close()
+    now[0] += 100.0  # validation
+    pace.step()
+    assert str(pace) == "–"
+    now[0] += 0.25
+    pace.step()
+    assert str(pace) == "16"
+
+
 def test_the_end_tells_the_true_number_of_looks(run, capsys):
     shown = display.Display(run, PARTS)
     record_look(run, 5, 0.75, "end of training")

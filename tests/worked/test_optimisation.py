@@ -38,7 +38,7 @@ def test_O4_full_batch_descent_never_raises_the_loss():
 def test_O5_an_epoch_is_every_example_once_and_the_seed_fixes_the_order():
     x = np.arange(1000.0).reshape(-1, 1)
     examples = Examples(x, np.arange(1000) % 2)
-    loaders = [DataLoader(examples, batch_size=256, seed=seed) for seed in (3, 3, 4)]
+    loaders = [DataLoader(examples, batch_size=256, shuffle=True, seed=seed) for seed in (3, 3, 4)]
     epochs = [[batch[:, 0] for batch, _ in loader] for loader in loaders]
     assert [len(batch) for batch in epochs[0]] == [256, 256, 256, 232]
     for epoch in epochs:
