@@ -61,6 +61,7 @@ _HOMES = {
         "int64",
         "set_default_dtype",
     ),
+    "backlight.gates.indexing": ("index_select",),
     "backlight.gates.joining": ("chunk", "split"),
     "backlight.nn.functional": ("kl_div",),
     "backlight.nn.functional_call": ("functional_call",),
