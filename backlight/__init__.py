@@ -48,6 +48,7 @@ _HOMES = {
         "masked_fill",
         "nan_to_num",
         "outer",
+        "topk",
     ),
     "backlight.engine.random": ("Generator", "manual_seed"),
     "backlight.engine.nonfinite": ("first_nonfinite", "first_nonfinite_gradient"),
@@ -63,6 +64,8 @@ _HOMES = {
     ),
     "backlight.gates.indexing": ("index_select",),
     "backlight.gates.joining": ("chunk", "split"),
+    "backlight.native.compile": ("compile",),
+    "backlight.native.threads": ("get_num_threads", "set_num_threads"),
     "backlight.nn.functional": ("kl_div",),
     "backlight.nn.functional_call": ("functional_call",),
     "backlight.nn.summary": ("summary",),
@@ -74,7 +77,18 @@ _OTHER_NAMES = {
     "long": ("backlight.dtypes", "int64"),
 }
 _WHERE = {name: (home, name) for home, names in _HOMES.items() for name in names} | _OTHER_NAMES
-_ROOMS = ("check", "data", "errors", "expression", "gates", "models", "nn", "optim", "train")
+_ROOMS = (
+    "check",
+    "data",
+    "errors",
+    "expression",
+    "gates",
+    "models",
+    "native",
+    "nn",
+    "optim",
+    "train",
+)
 
 
 def __getattr__(name: str) -> Any:

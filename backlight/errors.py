@@ -102,6 +102,14 @@ class GraphError(BacklightError, RuntimeError):
     """A backward pass that cannot be made: not a scalar, freed, or a value changed in place."""
 
 
+class TraceError(GraphError):
+    """A function that cannot be compiled as it is written; the message names the line."""
+
+
+class CompileCheckError(GraphError):
+    """Compiled code that does not compute what the gates say; the message names the first gate."""
+
+
 class NonFiniteError(BacklightError, ArithmeticError):
     """A loss, gradient or update that is NaN or infinite."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backlight.check.compiled import check_step
 from backlight.check.gradient import gradcheck, gradgradcheck
 from backlight.check.numerical import (
     Cost,
@@ -12,12 +13,15 @@ from backlight.check.numerical import (
 )
 from backlight.check.report import Report, Row
 from backlight.check.verdict import Verdict, judge, relative_error
+from backlight.native.inspection import Inspection
 
 __all__ = [
     "Cost",
+    "Inspection",
     "Report",
     "Row",
     "Verdict",
+    "check_step",
     "cost",
     "error_by_step",
     "evaluations_needed",

@@ -60,6 +60,8 @@ class Case:
         for leaf in leaves.values():  # a single number may be held as such: it is to be nudged
             leaf._value = np.asarray(leaf._value)
         self._run = run
+        self.state = list(state)
+        self.generators = list(generators)
         self._state = [(tensor, np.array(tensor._value)) for tensor in state]
         self._generators = [(one, one.state_dict()) for one in (random.default, *generators)]
         self.seed = seed
@@ -77,11 +79,15 @@ class Case:
         for tensor, value in self._state:
             tensor._value = np.array(value)
         try:
-            with enable_grad():
-                found = self._run()
+            return self.history()
         finally:
             for generator, state in self._generators:
                 generator.load_state_dict(state)
+
+    def history(self) -> list[Tensor]:
+        """The floating results as they come, with nothing set back."""
+        with enable_grad():
+            found = self._run()
         return [one for one in flattened(found) if one.dtype.kind == "f"]
 
     def gradients(self, share: float = 1.0, stir: int = 0) -> dict[str, Array]:
@@ -160,7 +166,11 @@ class Case:
 
 
 def of_function(
-    function: Callable[..., Any], inputs: Any, seed: int = 0, ones: bool = False
+    function: Callable[..., Any],
+    inputs: Any,
+    seed: int = 0,
+    ones: bool = False,
+    kind: type[Case] = Case,
 ) -> Case:
     """The case of a function or gate and its inputs, copied to float64.
 
@@ -184,10 +194,17 @@ def of_function(
             needs="at least one with floating numbers, to differentiate by",
             remedy="Pass for example numpy.array([1.0, 2.0]).",
         )
-    return Case(lambda: function(*arguments), leaves, seed=seed, ones=ones)
+    return kind(lambda: function(*arguments), leaves, seed=seed, ones=ones)
 
 
-def of_model(model: Any, inputs: Any, loss: Any = None, seed: int = 0, ones: bool = False) -> Case:
+def of_model(
+    model: Any,
+    inputs: Any,
+    loss: Any = None,
+    seed: int = 0,
+    ones: bool = False,
+    kind: type[Case] = Case,
+) -> Case:
     """The case of a float64 copy of a model, with its loss if there is one.
 
     Without a loss the inputs all go to the model; with one, the last is the labels.
@@ -224,7 +241,7 @@ def of_model(model: Any, inputs: Any, loss: Any = None, seed: int = 0, ones: boo
         for value in vars(module).values()
         if isinstance(value, random.Generator)
     }
-    return Case(
+    return kind(
         run,
         leaves,
         state=list(own.buffers()),
@@ -246,7 +263,7 @@ def second_order(case: Case) -> Case:
     def run() -> list[Tensor]:
         pairs = [
             (output, upstream)
-            for output, upstream in zip(case.results(), upstreams.values(), strict=True)
+            for output, upstream in zip(case.history(), upstreams.values(), strict=True)
             if output.requires_grad
         ]
         found = propagate(
@@ -258,7 +275,13 @@ def second_order(case: Case) -> Case:
         )
         return [gradient for gradient in found if gradient is not None]
 
-    return Case(run, {**case.leaves, **upstreams}, seed=case.seed + 1)
+    return type(case)(
+        run,
+        {**case.leaves, **upstreams},
+        state=case.state,
+        generators=case.generators,
+        seed=case.seed + 1,
+    )
 
 
 def flattened(found: Any) -> list[Tensor]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from backlight import philox
 from backlight.check.case import Case, of_function, of_model, second_order
+from backlight.check.compiled import CompiledCase
 from backlight.check.difference import EPSILON, Line, Prober, Slope
 from backlight.check.domain import left_domain, outside_domain
 from backlight.check.mistake import likely_mistake
@@ -57,6 +58,7 @@ def gradcheck(
     rtol: float | None = None,
     raise_exception: bool = False,
     fast_mode: bool = False,
+    compiled: bool = False,
     **pytorch: Any,
 ) -> Report:
     """Compare the gradients of a function, gate, layer or model with numerical ones.
@@ -90,6 +92,9 @@ def gradcheck(
         Raise GraphError where a gradient is wrong. (PyTorch does unless told not to.)
     fast_mode : bool
         Check only a random direction through each tensor.
+    compiled : bool
+        Compile the function and its backward pass, and check those: compiled gradients against
+        differences of compiled values.
 
     Returns
     -------
@@ -101,6 +106,8 @@ def gradcheck(
     ArgumentError
         If the function is not repeatable, writes into its inputs, or needs more than 2,000,000
         evaluations; if an option is unknown.
+    CompileCheckError
+        With `compiled`: if the compiled function has other values than the function itself.
     DTypeError
         If nothing can be differentiated by, or no result can be differentiated.
 
@@ -131,6 +138,7 @@ def gradcheck(
                         "rtol",
                         "raise_exception",
                         "fast_mode",
+                        "compiled",
                     ),
                 ),
             )
@@ -151,10 +159,11 @@ def gradcheck(
     if samples is not None:
         whole("gradcheck", "samples", samples, 1)
     tolerances = None if atol is None and rtol is None else (atol or 0.0, rtol or 0.0)
+    kind = CompiledCase if compiled else Case
     case = (
-        of_model(func, inputs, loss, seed, cotangent == "ones")
+        of_model(func, inputs, loss, seed, cotangent == "ones", kind)
         if hasattr(func, "named_parameters")
-        else of_function(_with_loss(func, loss), inputs, seed, cotangent == "ones")
+        else of_function(_with_loss(func, loss), inputs, seed, cotangent == "ones", kind)
     )
     if not case.outputs:
         raise DTypeError(
@@ -165,7 +174,7 @@ def gradcheck(
         )
     case.check_repeatable()
     count = 0 if fast_mode else samples
-    title = f"Gradient check of {_title(func)}"
+    title = f"Gradient check of {'compiled ' if compiled else ''}{_title(func)}"
     report = check_case(case, count, eps=eps, tolerances=tolerances, title=title)
     if order == 2 and report.ok:
         again = check_case(second_order(case), count, eps=eps, tolerances=tolerances, order=2)

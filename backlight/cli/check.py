@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from backlight.cli import user_file
-from backlight.errors import ArgumentError, UsageError, nearest
+from backlight.errors import ArgumentError, CompileCheckError, UsageError, nearest
 
 if TYPE_CHECKING:
     from backlight.check.finding import Finding
@@ -37,6 +37,7 @@ def check(
     burn_in: str = "0",
     every: Annotated[bool, Parameter(negative=())] = False,
     sum: Annotated[bool, Parameter(negative=())] = False,
+    compiled: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Compare gradients with numerical ones, and show a table, worst first.
@@ -46,7 +47,8 @@ def check(
     backlight check --all-gates                         the whole table, to second order;
     backlight check nn.Linear                           a layer, small, on random numbers;
     backlight check mlp                                 a model with its loss, on digits;
-    backlight check path/to/file.py:function x=[1,2]    a function or model of your own.
+    backlight check path/to/file.py:function x=[1,2]    a function or model of your own;
+    backlight check mlp --compiled                      the same, after compiling it.
 
     Parameters
     ----------
@@ -69,10 +71,19 @@ def check(
         Check every number.
     sum
         Sum several results, instead of weighting them at random.
+    compiled
+        Compile function and backward pass, in float64, and check what was compiled.
     json
         Write JSON for machines.
     """
     _refuse_options(what)
+    if compiled and all_gates:
+        raise UsageError(
+            "backlight check",
+            got="--all-gates and --compiled",
+            needs="one",
+            remedy="Name one gate: backlight check conv2d --compiled.",
+        )
     if all_gates:
         if what:
             raise UsageError(
@@ -94,29 +105,49 @@ def check(
         "seed": _whole("--seed", seed, 0),
         "samples": None if samples is None else _whole("--samples", samples, 1),
         "cotangent": "ones" if sum else "random",
+        "compiled": compiled,
     }
+    try:
+        report = _report(what, options, every, examples, burn_in, json)
+    except CompileCheckError as problem:  # an answer, not a misuse
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    return report if isinstance(report, int) else _shown(report, json, summed=sum)
+
+
+def _report(
+    what: Sequence[str],
+    options: dict[str, Any],
+    every: bool,
+    examples: str,
+    burn_in: str,
+    json: bool,
+) -> Report | int:
+    """The report on what is named; of a gate's promises, the exit code."""
     target, *settings = what
     if user_file.is_file(target):
         found = user_file.imported(target)
         if user_file.is_gate(found) and not settings:
-            return _gate(found, json)
+            return _compiled_gate(found, options) if options["compiled"] else _gate(found, json)
         chosen = {**options, "samples": None if every else options["samples"] or SAMPLES}
-        report = user_file.checked(target, found, settings, chosen)
-    elif not settings and _is_gate(target):
+        return user_file.checked(target, found, settings, chosen)
+    if not settings and _is_gate(target):
+        if options["compiled"]:
+            from backlight.gates import find
+
+            return _compiled_gate(find(target), options)
         return _gate(target, json)
-    elif not settings and _is_layer(target):
-        report = _layer(target, options)
-    elif not settings and target in _models():
-        report = _model(
+    if not settings and _is_layer(target):
+        return _layer(target, options)
+    if not settings and target in _models():
+        return _model(
             target,
             options,
             every,
             _whole("--examples", examples, 1),
             _whole("--burn-in", burn_in, 0),
         )
-    else:
-        report = _expression(target, settings, options)
-    return _shown(report, json, summed=sum)
+    return _expression(target, settings, options)
 
 
 def _refuse_options(what: Sequence[str]) -> None:
@@ -174,6 +205,39 @@ def _gate(name: str | Gate, json: bool) -> int:
 
     gate = find(name) if isinstance(name, str) else name
     return _findings([(gate.name, check_gate(gate))], json)
+
+
+def _compiled_gate(gate: Gate, options: dict[str, Any]) -> Report:
+    """A gate compiled: each of its samples that has something to differentiate by."""
+    from backlight.check.gradient import gradcheck
+    from backlight.check.report import Report
+
+    rows, evaluations = [], 0
+    for place, sample in enumerate(gate.samples()):
+        floating = [
+            x
+            for x in sample.inputs
+            if getattr(x, "dtype", None) is not None and x.dtype.kind == "f"
+        ]
+        if gate.result in ("bool", "index") or not any(x.size for x in floating):
+            continue
+        attributes = sample.attributes
+        found = gradcheck(
+            lambda *given, attributes=attributes: gate(*given, **attributes),
+            tuple(sample.inputs),
+            **{**options, "samples": options["samples"] or SAMPLES},
+        )
+        rows += [replace(row, name=f"sample {place}, {row.name}") for row in found.rows]
+        evaluations += found.evaluations
+    if not rows:
+        raise UsageError(
+            "backlight check",
+            got=f"gate {gate.name} and --compiled",
+            needs="a gate with a gradient",
+            remedy="Leave --compiled out.",
+        )
+    ranked = sorted(rows, key=lambda row: not row.verdict.failed)
+    return Report(ranked, evaluations, f"Gradient check of compiled {gate.name}, on its samples")
 
 
 def _layer(name: str, options: dict[str, Any]) -> Report:

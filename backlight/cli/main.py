@@ -33,14 +33,26 @@ COMMANDS = {
         "backlight.cli.check:check",
         "Compare gradients with numerical ones, and show a table, worst first.",
     ),
+    "verify": (
+        "backlight.cli.verify:verify",
+        "Prove that a run comes to the same bits: any threads, eager or compiled, killed or not.",
+    ),
     "summary": (
         "backlight.cli.summary:summary",
         "Show each layer of a model: shape, parameters, memory, multiply-adds.",
+    ),
+    "lower": (
+        "backlight.cli.lower:lower",
+        "Show what the compiler makes of a model, stage by stage, and how fast it runs.",
     ),
     "report": ("backlight.cli.report:report", "Write report.html of a run anew."),
     "reference": (
         "backlight.cli.reference:reference",
         "Show what a gate computes, its gradient, role, domain and kinks.",
+    ),
+    "bench": (
+        "backlight.cli.bench:bench",
+        "Time Backlight beside other frameworks, on work that is first seen to be the same.",
     ),
     "env": ("backlight.cli.env:env", "Show versions, processor, memory and folders."),
 }
@@ -56,6 +68,7 @@ PLAIN = {
     "·": ".",
     "±": "+-",
     "✓": "ok",
+    "✗": "x",
     "…": "...",
     "≥": ">=",
     "≤": "<=",

@@ -23,6 +23,7 @@ _RULE = Group(
 )
 _RUN = Group("Run", sort_key=4)
 _OF_DATA = ("data", "data_dir", "image_size", "augment", "validation", "test", "limit")
+_YES_OR_NO = ("augment", "compile", "check")
 _OF_MODEL = ("model", "hidden", "dropout")
 _METAVARS = {
     "str": "NAME",
@@ -126,7 +127,7 @@ def _write_page(trainer: Any, outcome: Any) -> None:
 def _check_unchanged(recorded: dict[str, Any], settings: Settings, path: Path) -> None:
     """A resumed run may only change how long it goes on."""
     now = settings.as_dict()
-    free = {"epochs", "checkpoint_every", "data_dir"}
+    free = {"epochs", "checkpoint_every", "data_dir", "threads", "check"}
     differences = [
         f"{name.replace('_', '-')} {_plain(recorded.get(name))} → {_plain(now.get(name))}"
         for name in sorted(set(recorded) | set(now))
@@ -166,7 +167,7 @@ def _signature() -> inspect.Signature:
     """One flag for every setting, from its declaration, and those that only the command has."""
     flags: list[tuple[str, Any, Any]] = []
     for field in fields(Settings):
-        kind: Any = bool | None if field.name == "augment" else str | None
+        kind: Any = bool | None if field.name in _YES_OR_NO else str | None
         flags.append((field.name, Annotated[kind, _hint(field)], None))
     flags += [
         _path("out", "run folder to create [default: the next free one under ./runs]"),

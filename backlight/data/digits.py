@@ -23,7 +23,7 @@ def load_digits() -> DataSet:
 
     Source: E. Alpaydin and C. Kaynak, "Optical recognition of handwritten digits", 1998.
     """
-    from sklearn.datasets import load_digits as published  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits as published
 
     bunch = published()
     images = np.asarray(bunch.images)[:, None].astype(np.uint8)

@@ -5,12 +5,14 @@ This is the eager executor. It looks at nothing but the gate's declaration.
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backlight import dtypes
 from backlight.engine.mode import clock, mode
+from backlight.engine.tracing import tracers
 from backlight.errors import BacklightError, DTypeError
 from backlight.gates.gate import Gate, Role
 from backlight.gates.refusal import MISTAKES, explained
@@ -35,6 +37,10 @@ def run(kind: type[Tensor], gate: Gate, inputs: Any, attributes: dict[str, Any])
     ShapeError, DTypeError, ArgumentError, RangeError
         As the gate declares; the message says which layers made the inputs.
     """
+    if tracers:
+        tracer = tracers.get(get_ident())
+        if tracer is not None:
+            return tracer.apply(kind, gate, inputs, attributes)  # type: ignore[no-any-return]
     values: list[Any] = []
     wanted = foreign = False
     for x in inputs:
@@ -73,7 +79,7 @@ def run(kind: type[Tensor], gate: Gate, inputs: Any, attributes: dict[str, Any])
         output = np.asarray(output)
         dtype = output.dtype
     if dtype is not _FLOAT32:
-        output = _settle(gate, values, attributes, output, dtype)
+        output = settled(gate, values, attributes, output, dtype)
 
     made = kind.__new__(kind)
     made._value = output
@@ -118,7 +124,7 @@ class watch:  # noqa: N801 - reads as a verb: with watch(function): …
         _watchers.remove(self._watcher)
 
 
-def _settle(
+def settled(
     gate: Gate, values: list[Any], attributes: dict[str, Any], output: Any, dtype: Any
 ) -> Any:
     """Hold NumPy's answer to the type rule: whole numbers never become float64 by accident."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from backlight.engine.mode import changes, enable_grad, mode
 from backlight.engine.tensor import Tensor, as_tensor
+from backlight.engine.tracing import here, tracers
 from backlight.errors import DTypeError, GateError, GraphError, ShapeError
 from backlight.gates.arithmetic import identity
 from backlight.gates.gate import TABLE
@@ -35,6 +36,9 @@ def backward(
     found = _walk(
         [output], [gradient], kept, ordered, seen, retain_graph or create_graph, create_graph
     )
+    if tracers and here() is not None:
+        here().accumulate(kept, found, create_graph)
+        return
     given = {id(getattr(gradient, "_value", gradient))}
     for node, value in zip(kept, found, strict=True):
         if value is None:
@@ -95,10 +99,13 @@ def _walk(
     create_graph: bool,
 ) -> list[Tensor | None]:
     """From the newest gate to the oldest, handing each its upstream gradient."""
+    tracer = here() if tracers else None
+    # While tracing, rules are applied to tensors without values, whose gates are written down.
+    on_tensors = create_graph or tracer is not None
     goals = {id(target) for target in targets}
     arrived: dict[int, Any] = {}
     for output, upstream in zip(outputs, upstreams, strict=True):
-        start = _seed(output, upstream, create_graph)
+        start = _seed(output, upstream, on_tensors)
         key = id(output)
         arrived[key] = arrived[key] + start if key in arrived else start
 
@@ -115,16 +122,23 @@ def _walk(
                 upstream = arrived.get(key) if key in goals else arrived.pop(key, None)
                 if upstream is None:
                     continue
-                _step(node, upstream, useful, arrived, create_graph)
+                if tracer is not None:
+                    tracer.behind = node
+                _step(node, upstream, useful, arrived, on_tensors)
                 if not retain_graph:
                     node._inputs = None
     finally:
         mode.recording = recording
-    return [_finish(arrived.get(id(target)), create_graph) for target in targets]
+        if tracer is not None:
+            tracer.behind = None
+    gradients = [_finish(arrived.get(id(target)), on_tensors) for target in targets]
+    if tracer is not None:
+        tracer.note_pass(outputs, upstreams, targets, gradients)
+    return gradients
 
 
 def _step(
-    node: Tensor, upstream: Any, useful: set[int], arrived: dict[int, Any], create_graph: bool
+    node: Tensor, upstream: Any, useful: set[int], arrived: dict[int, Any], on_tensors: bool
 ) -> None:
     """One gate backwards: multiply upstream by the local gradients and add to the inputs'."""
     gate = node._gate
@@ -133,7 +147,7 @@ def _step(
         raise _freed(node)
     if changes.last > node._order:
         _refuse_changed(node, inputs)
-    if create_graph:
+    if on_tensors:
         shares = gate.backward(  # type: ignore[union-attr]
             upstream, *inputs, node, **node._attributes
         )
@@ -210,7 +224,7 @@ def _useful(ordered: list[Tensor], goals: set[int]) -> set[int]:
     return useful
 
 
-def _seed(output: Tensor, upstream: Any, create_graph: bool) -> Any:
+def _seed(output: Tensor, upstream: Any, on_tensors: bool) -> Any:
     if not output.requires_grad:
         raise GraphError(
             output._title(),
@@ -227,8 +241,10 @@ def _seed(output: Tensor, upstream: Any, create_graph: bool) -> Any:
                 remedy="Reduce it with .sum() or .mean(), or pass gradient=… of the same shape.",
             )
         upstream = np.ones(output.shape, output.dtype)
+        if on_tensors and tracers and here() is not None:
+            return Tensor(upstream)  # which the tracer takes for a constant
     else:
-        if isinstance(upstream, Tensor) and create_graph:
+        if isinstance(upstream, Tensor) and on_tensors:
             pass
         else:
             # A Python number has no type of its own: 0.1 keeps its digits in a float64 circuit.
@@ -252,7 +268,7 @@ def _seed(output: Tensor, upstream: Any, create_graph: bool) -> Any:
             upstream = upstream.astype(output.dtype)
     if output.ndim == 0 and isinstance(upstream, np.ndarray):
         upstream = upstream[()]  # NumPy's scalars are several times faster than 0-d arrays
-    return as_tensor(upstream) if create_graph else upstream
+    return as_tensor(upstream) if on_tensors else upstream
 
 
 def _unbroadcast(node: Tensor, share: Any, shape: tuple[int, ...]) -> Any:
@@ -279,12 +295,12 @@ def _unbroadcast(node: Tensor, share: Any, shape: tuple[int, ...]) -> Any:
     )
 
 
-def _finish(gradient: Any, create_graph: bool) -> Tensor | None:
+def _finish(gradient: Any, on_tensors: bool) -> Tensor | None:
     if gradient is None:
         return None
     if isinstance(gradient, Tensor):
         return gradient
-    return Tensor.share(np.asarray(gradient)) if not create_graph else as_tensor(gradient)
+    return Tensor.share(np.asarray(gradient)) if not on_tensors else as_tensor(gradient)
 
 
 def _freed(node: Tensor) -> GraphError:

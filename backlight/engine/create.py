@@ -11,6 +11,7 @@ from backlight import dtypes
 from backlight.engine import random
 from backlight.engine.memory import affordable
 from backlight.engine.tensor import Tensor, as_tensor
+from backlight.engine.tracing import here, tracers
 from backlight.errors import ArgumentError, DTypeError
 from backlight.shapes import Shape, whole
 
@@ -291,5 +292,7 @@ def _shape(subject: str, size: tuple[Any, ...]) -> Shape:
 
 
 def _leaf(array: Any, requires_grad: bool) -> Tensor:
-    made = Tensor.share(array)
+    made = array if isinstance(array, Tensor) else Tensor.share(array)
+    if tracers and here() is not None:
+        here().made(made)
     return made.requires_grad_() if requires_grad else made

@@ -15,6 +15,7 @@ from backlight.engine.backward import _history, propagate
 from backlight.engine.memory import affordable
 from backlight.engine.mode import enable_grad, mode
 from backlight.engine.tensor import Tensor, as_tensor
+from backlight.engine.tracing import here, tracers
 from backlight.errors import DTypeError, GraphError, ShapeError
 from backlight.gates.arithmetic import identity
 
@@ -234,7 +235,7 @@ def jacobian(function: Callable[..., Any], x: Any = None) -> Any:
                 )
             )
     shape = output.shape + handle.shape
-    if outer and rows:
+    if rows and (outer or (tracers and here() is not None)):
         from backlight.gates.joining import stack
 
         return stack(rows).reshape(shape)
@@ -302,7 +303,9 @@ def _handles(arguments: Sequence[Any], argnums: Places) -> tuple[list[int], list
             with enable_grad():
                 handles.append(identity(x))
         else:
-            handles.append(Tensor.share(x._value).requires_grad_())
+            traced = tracers and here() is not None
+            own = x.detach() if traced else Tensor.share(x._value)
+            handles.append(own.requires_grad_())
             handles[-1].note("handle", True)
     return places, handles
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from backlight import dtypes
+from backlight.engine.tracing import refuse_value, tracers
 from backlight.errors import ArgumentError, GraphError, ShapeError
 from backlight.gates.adaptive_pooling import adaptive_average_pool2d
 from backlight.gates.arithmetic import add, divide, multiply, subtract
@@ -16,6 +17,8 @@ from backlight.gates.choice import isnan, where
 from backlight.gates.contraction import matmul
 from backlight.gates.gate import Gate
 from backlight.gates.indexing import PLACES, index, index_add
+from backlight.gates.ordering import argtopk
+from backlight.gates.scattering import gather
 from backlight.gates.view import broadcast_to, reshape, transpose
 from backlight.shapes import axes as axes_of
 from backlight.shapes import whole
@@ -24,6 +27,13 @@ if TYPE_CHECKING:
     from backlight.engine.tensor import Tensor
 
 _DEVICES = ("cpu", "cuda", "gpu", "mps", "tpu", "xpu")
+
+
+class Topk(NamedTuple):
+    """The first of an order along an axis, and where they are: PyTorch's `return_types.topk`."""
+
+    values: Any
+    indices: Any
 
 
 class Habits:
@@ -174,6 +184,12 @@ class Habits:
         """The product with a vector or matrix; see `dot`."""
         return dot(self, other)
 
+    def topk(
+        self, k: Any, dim: Any = -1, largest: Any = True, sorted: Any = True, *, axis: Any = None
+    ) -> Topk:
+        """The k largest (or smallest) along an axis, and where they are; see `topk`."""
+        return topk(self, k, dim, largest, sorted, axis=axis)
+
     def masked_fill(self, mask: Any, value: Any) -> Tensor:
         """The numbers with `value` where the mask is true."""
         return masked_fill(self, mask, value)  # type: ignore[no-any-return]
@@ -261,6 +277,50 @@ def masked_fill(x: Any, mask: Any, value: Any) -> Any:
     return where(mask, value, x)
 
 
+def topk(
+    x: Any,
+    k: int,
+    dim: int = -1,
+    largest: bool = True,
+    sorted: bool = True,  # noqa: ARG001 - they always are
+    *,
+    axis: int | None = None,
+) -> Topk:
+    """The k largest (or smallest) numbers along an axis, in order, and where they are.
+
+    Of equal numbers the lower index comes first; NaN counts as larger than every number. The
+    gradient of each value goes whole to where it came from.
+
+    Parameters
+    ----------
+    k : int
+        From 0 to the length of the axis.
+    dim, axis : int
+        The axis, under PyTorch's name and NumPy's.
+    sorted : bool
+        Accepted for the habit: they are in order always.
+
+    Returns
+    -------
+    (values, indices)
+
+    Raises
+    ------
+    ArgumentError
+        If k is negative or larger than the axis.
+
+    Examples
+    --------
+    >>> values, indices = topk(np.array([3.0, 9.0, 5.0]), 2)
+    >>> values.tolist(), indices.tolist()
+    ([9.0, 5.0], [1, 2])
+    """
+    x = _with_shape(x)
+    place = dim if axis is None else axis
+    indices = argtopk(x, k=k, axis=place, largest=largest)
+    return Topk(gather(x, indices, axis=place), indices)
+
+
 def dot(x: Any, y: Any) -> Any:
     """The product of two vectors, or with a matrix, or of matrices: x @ y for up to two axes.
 
@@ -330,6 +390,8 @@ def allclose(
     >>> allclose(np.array([1.0]), np.array([1.0 + 1e-7]))
     True
     """
+    if tracers:
+        refuse_value(_plain(x))
     return bool(np.allclose(_plain(x), _plain(y), rtol, atol, equal_nan))
 
 

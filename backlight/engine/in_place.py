@@ -9,6 +9,7 @@ import numpy as np
 
 from backlight import dtypes
 from backlight.engine.mode import changes, clock, mode
+from backlight.engine.tracing import changed, here, tracers
 from backlight.errors import DTypeError, GraphError, RangeError, ShapeError
 from backlight.gates.arithmetic import add, divide, multiply, subtract
 from backlight.gates.gate import Gate
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-_one_at_a_time = threading.Lock()
+one_at_a_time = threading.Lock()
 
 
 class InPlace:
@@ -34,8 +35,8 @@ class InPlace:
     shape: Any
     _title: Any
 
-    def _writable(self, action: str) -> Array:
-        """The array to write into, after noting that the value changes now."""
+    def _allow(self, action: str) -> None:
+        """Refuse a change that gates which remember this tensor would not know of."""
         if mode.recording and (self.requires_grad or self._gate is not None):
             raise GraphError(
                 self._title(),
@@ -43,21 +44,31 @@ class InPlace:
                 needs="a block of no_grad()",
                 remedy="Write `with backlight.no_grad(): …`, or make a new tensor instead.",
             )
+
+    def _writable(self, action: str) -> Array:
+        """The array to write into, after noting that the value changes now."""
+        self._allow(action)
+        if tracers and here() is not None:
+            here().refuse_memory(action)
         if not isinstance(self._value, np.ndarray) or not self._value.flags.writeable:
             self._value = np.array(self._value)  # memory of its own from now on
             self._base = None  # type: ignore[misc]
+            changed()
         self.stamp()
         return self._value
 
     def stamp(self) -> None:
         """Note that the numbers change now; whoever writes into them says so by this."""
         owner: Any = self if self._base is None else self._base
-        with _one_at_a_time:
+        with one_at_a_time:
             owner._changed = changes.last = next(clock)
 
     def copy_(self, source: Any) -> Self:
         """Replace the numbers by those of `source`, which broadcasts; the type stays."""
         self._keep_gradients("copy_", source)
+        if tracers and here() is not None:
+            here().write(self, source)
+            return self
         value = self._numbers(source)
         try:
             broadcast = np.broadcast_to(value, self.shape)
@@ -86,6 +97,10 @@ class InPlace:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._keep_gradients("an assignment to elements", value)
+        if tracers and here() is not None:
+            self._allow("an assignment to elements")
+            here().assign(self, key, value)
+            return
         array = self._writable("an assignment to elements")
         places = tuple(_plain(k) for k in key) if isinstance(key, tuple) else _plain(key)
         numbers = self._numbers(value)
@@ -112,6 +127,10 @@ class InPlace:
             mode.recording and not self.requires_grad and getattr(other, "requires_grad", False)
         ):
             return gate(self, other)  # type: ignore[no-any-return]
+        if tracers and here() is not None:
+            self._allow(f"{gate.name} in place")
+            here().change(self, gate, other)
+            return self
         array = self._writable(f"{gate.name} in place")
         result = gate.compute((array, _plain(other)), {})
         if np.shape(result) != array.shape:

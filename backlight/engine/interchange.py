@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backlight.errors import DTypeError, GraphError, ShapeError
+from backlight.engine.tracing import refusal, refuse_value, tracers
+from backlight.errors import DTypeError, GraphError, ShapeError, TraceError
 from backlight.gates.gate import TABLE, Gate
 
 Array = np.ndarray[Any, Any]
@@ -22,13 +23,16 @@ _FACTS = {
     np.iscomplexobj,
     np.isrealobj,
     np.min_scalar_type,
+}
+"""NumPy's functions that say something about an array, and have no gradient to lose."""
+_TEXTS = {
     np.array_repr,
     np.array_str,
     np.array2string,
     np.may_share_memory,
     np.shares_memory,
 }
-"""NumPy's functions that say something about an array, and have no gradient to lose."""
+"""NumPy's functions that look at the memory, and have no gradient to lose either."""
 _ARGUMENTS = {
     "ddof": "correction",
     "k": "diagonal",
@@ -80,9 +84,15 @@ class Interchange:
         return self._array()
 
     def _array(self) -> Array:
+        if tracers:
+            refuse_value(self._value)
         view = np.asarray(self._value).view()
         view.flags.writeable = False
         return view
+
+    def _shell(self) -> Array:
+        """An array of this shape and type without its numbers, for what asks about no more."""
+        return np.broadcast_to(np.zeros((), self.dtype), self.shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """What numpy.asarray(tensor) gives."""
@@ -102,6 +112,9 @@ class Interchange:
     def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
         """NumPy's other functions applied to tensors are the gates of the same name."""
         if function in _FACTS:
+            plain = [x._shell() if isinstance(x, Interchange) else x for x in arguments]
+            return function(*plain, **settings)
+        if function in _TEXTS:
             plain = [x._array() if isinstance(x, Interchange) else x for x in arguments]
             return function(*plain, **settings)
         gate, call = _as_gate(function, arguments, settings)
@@ -131,10 +144,14 @@ class Interchange:
                 needs="exactly one element",
                 remedy="Index or reduce it first.",
             )
+        if tracers:
+            refuse_value(self._value)
         return self._value.item()
 
     def tolist(self) -> Any:
         """The numbers as nested lists."""
+        if tracers:
+            refuse_value(self._value)
         return self._value.tolist()
 
     def __float__(self) -> float:
@@ -191,6 +208,12 @@ def _without_history(name: str, arguments: Any, settings: Any) -> Any:
     """The arguments as arrays for a NumPy function that is no gate, if no gradient is lost."""
     try:
         return _arrays(arguments, settings)
+    except TraceError:
+        raise refusal(
+            f"numpy.{name} of a tensor, which needs its numbers",
+            "gates while a function is compiled; sizes must not depend on values",
+            "Use backlight's functions (where instead of masks and nonzero), or call it outside.",
+        ) from None
     except GraphError as problem:
         raise DTypeError(
             f"numpy.{name}",
@@ -206,6 +229,8 @@ def _arrays(arguments: Any, settings: Any) -> tuple[list[Any], dict[str, Any]]:
 
 def _array(value: Any) -> Any:
     if isinstance(value, Interchange):
+        if tracers:
+            refuse_value(value._value)
         return value.numpy()
     if isinstance(value, (list, tuple)):
         return type(value)(map(_array, value))

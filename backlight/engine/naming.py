@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backlight import dtypes
+from backlight.engine.tracing import Unknown
 from backlight.gates.gate import Gate
 
 _NONE: dict[str, Any] = {}
@@ -42,6 +43,8 @@ class Naming:
 
     def __repr__(self) -> str:
         """Numbers, type, and the gate and layer that made it."""
+        if type(self._value) is Unknown:
+            return f"tensor({self._value.printed()})"
         text = np.array2string(
             np.asarray(self._value), separator=", ", prefix="tensor(", precision=4, threshold=200
         )

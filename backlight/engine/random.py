@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from backlight import philox
+from backlight.engine.tracing import here, refusal, tracers
 from backlight.errors import ArgumentError, CheckpointError
+from backlight.gates.random import normal, uniform
 from backlight.shapes import Shape, whole
 
 Array = np.ndarray[Any, Any]
@@ -60,6 +62,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Begin again with this seed, at the first stream."""
+        self._refuse_tracing("a new seed for random numbers", "Seed before calling the function.")
         seed = whole("the random generator", "seed", seed)
         if not 0 <= seed < _LARGEST:
             raise ArgumentError(
@@ -82,6 +85,8 @@ class Generator:
         >>> generator.next_key().tolist(), generator.next_key().tolist()
         ([3, 0], [3, 1])
         """
+        if tracers and here() is not None:
+            return here().key(self)  # type: ignore[no-any-return]
         with self._lock:
             stream = self._count
             self._count += 1
@@ -89,16 +94,21 @@ class Generator:
 
     def uniform(self, shape: Shape = (), dtype: Any = np.float32) -> Array:
         """Uniform numbers in [0, 1)."""
+        if tracers and here() is not None:
+            return uniform(self.next_key(), shape=shape, dtype=np.dtype(dtype).name)  # type: ignore[no-any-return]
         seed, stream = self._next()
         return philox.uniform(seed, stream, shape, dtype)
 
     def normal(self, shape: Shape = (), dtype: Any = np.float32) -> Array:
         """Standard normal numbers: mean 0, standard deviation 1."""
+        if tracers and here() is not None:
+            return normal(self.next_key(), shape=shape, dtype=np.dtype(dtype).name)  # type: ignore[no-any-return]
         seed, stream = self._next()
         return philox.normal(seed, stream, shape, dtype)
 
     def permutation(self, count: int) -> Array:
         """A random order of 0 … count−1, int64."""
+        self._refuse_tracing("a random order", "Draw it outside, and pass it as an argument.")
         seed, stream = self._next()
         return philox.permutation(seed, stream, count)
 
@@ -137,6 +147,10 @@ class Generator:
     def __repr__(self) -> str:
         """The seed and the number of draws."""
         return f"Generator(seed={self._seed}, count={self._count})"
+
+    def _refuse_tracing(self, got: str, remedy: str) -> None:
+        if tracers and here() is not None:
+            raise refusal(got, "draws that can be compiled", remedy)
 
     def _next(self) -> tuple[int, int]:
         seed, stream = self.next_key().tolist()

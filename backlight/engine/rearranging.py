@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backlight.engine.tracing import Unknown
 from backlight.gates.gate import TABLE
 from backlight.gates.joining import chunk, split
 from backlight.shapes import axes as axes_of
@@ -67,7 +68,10 @@ class Rearranging:
     def clone(self) -> Tensor:
         """A copy with memory of its own, through which gradients flow."""
         copy = TABLE["identity"](self)
-        copy._value = np.array(copy._value)
+        if type(copy._value) is Unknown:
+            copy._value = copy._value.tracer.copy(copy._value)
+        else:
+            copy._value = np.array(copy._value)
         copy._base = None
         return copy  # type: ignore[no-any-return]
 

@@ -21,6 +21,7 @@ from backlight.engine.methods import GateMethods, attach
 from backlight.engine.naming import Naming
 from backlight.engine.operators import Operators
 from backlight.engine.rearranging import Count, Rearranging
+from backlight.engine.tracing import Unknown, changed, here, refuse_value, tracers
 from backlight.errors import DTypeError, GraphError, ShapeError
 from backlight.gates.arithmetic import add, divide, multiply, negative, power, subtract
 from backlight.gates.gate import TABLE, Gate
@@ -93,10 +94,13 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
         self, data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None
     ) -> None:
         if isinstance(data, Tensor):
-            data = data._value
-        value = np.array(dtypes.as_array(data, dtype), order="C")
-        # Of a 0-d array its one number: arithmetic on NumPy's scalars is several times faster.
-        self._value = value if value.ndim else value[()]
+            data = here().value_of(data) if tracers and here() is not None else data._value
+        if type(data) is Unknown:  # only while a function is traced
+            self._value = data.tracer.copy(data, dtype)
+        else:
+            value = np.array(dtypes.as_array(data, dtype), order="C")
+            # Of a 0-d array its one number: arithmetic on NumPy's scalars is several times faster.
+            self._value = value if value.ndim else value[()]
         self._grad = None
         self._gate = None
         self._inputs = None
@@ -106,6 +110,8 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
         self._base = None
         self._notes = {"name": name} if name else None
         self._wanted = False
+        if tracers and here() is not None:
+            here().made(self)
         if requires_grad:
             self.requires_grad_()
 
@@ -204,6 +210,8 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy the value, not the history, as a leaf."""
+        if tracers:
+            refuse_value(self._value)
         if self._gate is not None:
             raise GraphError(
                 self._title(),
@@ -231,6 +239,8 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient, None before the first; one of its shape may be assigned."""
+        if tracers and here() is not None:
+            here().read_gradient(self)
         return self._grad
 
     @grad.setter
@@ -244,6 +254,11 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
                     needs=f"its own shape {self.shape}",
                     remedy="Assign one number an element.",
                 )
+        self._set_gradient(gradient)
+
+    def _set_gradient(self, gradient: Tensor | None) -> None:
+        if tracers and here() is not None:
+            here().keep_gradient(self)
         self._grad = gradient
 
     def backward(
@@ -292,6 +307,10 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
                 needs="a leaf",
                 remedy="Use tensor.detach().",
             )
+        if tracers and here() is not None:
+            here().keep_wanted(self)
+        elif self._gate is None and requires_grad != self._wanted:
+            changed()
         self._wanted = bool(requires_grad)
         return self
 
@@ -315,8 +334,11 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
 
     def detach(self) -> Tensor:
         """The same numbers, sharing memory, from which no gradient flows back."""
+        if tracers and here() is not None:
+            return here().alias(self)  # type: ignore[no-any-return]
         if not isinstance(self._value, np.ndarray):
             self._value = np.array(self._value)  # memory that both can see
+            changed()
         made = Tensor.share(self._value)
         made._value = self._value
         made._base = self if self._base is None else self._base
@@ -325,7 +347,7 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
 
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
-        self._grad = None
+        self._set_gradient(None)
 
     # ── operators ──────────────────────────────────────────────────────────────────────────
 
@@ -400,7 +422,10 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
         return data if dtype is None or data.dtype == np.dtype(dtype) else data.to(dtype)
     if not hasattr(data, "__array__") and hasattr(data, "__dlpack__"):
         data = np.from_dlpack(data)
-    return Tensor.share(dtypes.as_array(data, dtype))
+    made = Tensor.share(dtypes.as_array(data, dtype))
+    if tracers and here() is not None and made._value is not data:
+        here().made(made)
+    return made
 
 
 def from_dlpack(source: Any) -> Tensor:

@@ -57,7 +57,7 @@ class LogSigmoid(Elementwise):
     result = "float"
 
     def forward(self, np: Any, x: Any) -> Any:
-        return np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x)))
+        return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
     def backward(self, upstream: Any, x: Any, output: Any) -> Any:
         return (upstream * sigmoid(-x),)
@@ -75,7 +75,7 @@ class Softplus(Elementwise):
     result = "float"
 
     def forward(self, np: Any, x: Any) -> Any:
-        return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+        return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
     def backward(self, upstream: Any, x: Any, output: Any) -> Any:
         return (upstream * sigmoid(x),)
@@ -100,8 +100,9 @@ class Silu(Elementwise):
         # Adding 64 to a number below −64 is exact: the exponential is taken where it is a normal
         # number, and the factor e^(−64) comes last.
         small = np.exp(np.where(far, 64.0 - size, -size))
-        below = np.maximum(x, -1000.0) * small * np.where(far, _EXP_MINUS_64, 1.0)
-        return np.where(x >= 0, x, below) / np.where(far, 1.0, 1.0 + small)
+        below = np.maximum(x, -1000.0) * small
+        below = np.where(far, below * _EXP_MINUS_64, below)
+        return np.where(x >= 0, x, below) / (1.0 + np.where(far, 0.0, small))
 
     def backward(self, upstream: Any, x: Any, output: Any) -> Any:
         # σ + x·σ·(1 − σ); beyond 1000 the last factor is 0, and the bound keeps ∞·0 away.

@@ -16,6 +16,7 @@ from backlight.dtypes import float64
 from backlight.errors import ShapeError
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample, find
+from backlight.gates.pooling import lowest, placed
 from backlight.gates.routing import route_back
 from backlight.gates.window import several, spatial
 from backlight.shapes import Shape
@@ -66,6 +67,13 @@ class AdaptiveMax(ToSize, abstract=True):
             np.max(x[(..., *seen)], axis=_spatial(self.rank), out=largest[(..., *place)])
         return largest
 
+    def lower(self, np: Any, x: Any, *, output_size: Any) -> Any:
+        """The largest of each window."""
+        _, count = self.fit(x.shape, output_size)
+        if not x.size:
+            return np.zeros((*x.shape[:2], *count), x.dtype)
+        return np.max(_seen(np, x, count, lowest(np, x.dtype)), axis=_tap_axes(self.rank))
+
     def backward(self, upstream: Any, x: Any, output: Any, *, output_size: Any) -> Any:
         return (
             lambda: route_back(
@@ -94,6 +102,20 @@ class AdaptiveWinner(ToSize, abstract=True):
             winner[(..., *place)] = numbering[seen].ravel()[first]
         return winner
 
+    def lower(self, np: Any, x: Any, *, output_size: Any) -> Any:
+        """Which tap is the largest, and where the window's corner and that tap stand."""
+        sizes, count = self.fit(x.shape, output_size)
+        shape = (*x.shape[:2], *count)
+        if not x.size:
+            return np.zeros(shape, np.int64)
+        seen = _seen(np, x, count, lowest(np, x.dtype))
+        starts = [
+            np.along(shape, 2 + axis) * size // windows
+            for axis, (size, windows) in enumerate(zip(sizes, count, strict=True))
+        ]
+        kernel = tuple([seen.shape[axis] for axis in _tap_axes(self.rank)])
+        return placed(starts, np.argmax(seen, axis=_tap_axes(self.rank)), kernel, sizes)
+
 
 class AdaptiveAverage(ToSize, abstract=True):
     """The mean of each window, summed in float64."""
@@ -108,6 +130,12 @@ class AdaptiveAverage(ToSize, abstract=True):
         for place, seen in _windows(sizes, count):
             mean[(..., *place)] = np.mean(x[(..., *seen)], axis=_spatial(self.rank), dtype=float64)
         return mean
+
+    def lower(self, np: Any, x: Any, *, output_size: Any) -> Any:
+        """The sum of each window, divided."""
+        sizes, count = self.fit(x.shape, output_size)
+        total = _totals(np, x, count) / _members(np, sizes, count)
+        return total.astype(self.dtype(x.dtype))
 
     def backward(self, upstream: Any, x: Any, output: Any, *, output_size: Any) -> Any:
         return (lambda: find(f"{self.name}_by_data")(upstream, size=x.shape[2:]),)
@@ -128,6 +156,12 @@ class AdaptiveAverageByData(AdaptivePooling, abstract=True):
             members = math.prod(part.stop - part.start for part in seen)
             gradient[(..., *seen)] += y[(..., *place)][(..., *ones)] / members
         return gradient
+
+    def lower(self, np: Any, y: Any, *, size: Any) -> Any:
+        """Place p is seen by the windows that would be its own were y the larger image."""
+        data = self.shape(y.shape, size=size)
+        share = y / _members(np, data[2:], y.shape[2:])
+        return _totals(np, share, data[2:]).astype(self.dtype(y.dtype))
 
     def backward(self, upstream: Any, y: Any, output: Any, *, size: Any) -> Any:
         return (
@@ -154,6 +188,50 @@ def _windows(sizes: Shape, count: Shape) -> Iterator[tuple[Shape, tuple[slice, .
     ]
     for place in itertools.product(*map(range, count)):
         yield place, tuple(axis[i] for axis, i in zip(along, place, strict=True))
+
+
+def _seen(np: Any, x: Any, count: Shape, filler: Any) -> Any:
+    """Each window's numbers, for a compiler: (N, C, O, taps) or (N, C, O, taps, O, taps).
+
+    Where windows differ in length, the filler follows the shorter ones.
+    """
+    for axis, windows in zip(range(2, 2 * len(count) + 2, 2), count, strict=True):
+        size = x.shape[axis]
+        if size % windows == 0:
+            x = np.reshape(x, (*x.shape[:axis], windows, size // windows, *x.shape[axis + 1 :]))
+            continue
+        along = [(i * size // windows, -(-(i + 1) * size // windows)) for i in range(windows)]
+        shape = (windows, max(stop - start for start, stop in along))
+        place = np.along(shape, 0) * size // windows + np.along(shape, 1)
+        stop = ((np.along(shape, 0) + 1) * size + (windows - 1)) // windows
+        x = np.take(x, np.minimum(place, size - 1), axis)
+        inside = np.reshape(place < stop, (*shape, *(1,) * (x.ndim - axis - 2)))
+        x = np.where(inside, x, filler)
+    return x
+
+
+def _totals(np: Any, x: Any, count: Shape) -> Any:
+    """The sum of each window, in float64."""
+    if not x.size:
+        return np.zeros((*x.shape[:2], *count), float64)
+    return np.sum(_seen(np, x, count, 0), axis=_tap_axes(len(count)), dtype=float64)
+
+
+def _members(np: Any, sizes: Shape, count: Shape) -> Any:
+    """How many numbers each window has."""
+    members: Any = 1.0
+    for axis, (size, windows) in enumerate(zip(sizes, count, strict=True)):
+        if size % windows == 0:
+            members = members * float(size // windows)
+            continue
+        place = np.along(count, axis)
+        length = ((place + 1) * size + (windows - 1)) // windows - place * size // windows
+        members = members * length
+    return members
+
+
+def _tap_axes(rank: int) -> Shape:
+    return tuple(range(3, 2 * rank + 2, 2))
 
 
 def _spatial(rank: int) -> Shape:

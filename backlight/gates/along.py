@@ -115,6 +115,15 @@ class FirstWinner(Along):
             won[np.arange(len(won)), first(np.reshape(turned, won.shape), axis=1)] = True
         return np.transpose(np.reshape(won, turned.shape), np.argsort(order))
 
+    def lower(self, np: Any, x: Any, *, axis: Axis = None, largest: bool = True) -> Any:
+        """Compare every place with the winner's."""
+        x = np.asarray(x)
+        over = axes(self.name, axis, x.ndim)
+        if not x.size:
+            return np.zeros(x.shape, np.bool_)
+        first = np.argmax if largest else np.argmin
+        return np.flat_place(x.shape, over) == first(x, axis=over, keepdims=True)
+
 
 class Cumsum(Along):
     """Running sum along an axis, or through the flattened array.

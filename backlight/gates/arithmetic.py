@@ -210,7 +210,7 @@ class Power(Counting):
             return upstream * where(p == 0, 0.0, p * x ** where(p == 0, 1.0, p - 1))
 
         def by_exponent() -> Any:
-            still = (x == 0) & (p >= 0)
+            still = where(x == 0, p >= 0, False)
             return upstream * where(still, 0.0, output * log(where(still, 1.0, x)))
 
         return by_base, by_exponent

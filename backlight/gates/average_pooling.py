@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy
+
 from backlight.dtypes import float64
 from backlight.errors import ShapeError
 from backlight.gates.family import draw
 from backlight.gates.gate import Role, Sample, find
-from backlight.gates.pooling import Pooling
-from backlight.gates.window import Window, several, spatial
+from backlight.gates.pooling import Pooling, taps_of
+from backlight.gates.window import Window, looked_through, looking_at, several, spatial
 from backlight.shapes import Shape
 
 
@@ -40,6 +42,18 @@ class AveragePooling(Pooling, abstract=True):
             mean[(..., *seen)] += x[(..., *where)]
         mean /= _members(np, window, x.shape[2:], count, count_include_pad)
         return mean.astype(self.dtype(x.dtype), copy=False)
+
+    def lower(self, np: Any, x: Any, *, count_include_pad: bool = True, **settings: Any) -> Any:
+        """The sum of each window of a bordered image, divided."""
+        window, count = self.settled(x.shape, **settings)
+        kind = self.dtype(x.dtype)
+        if not x.size:
+            return np.zeros((*x.shape[:2], *count), kind)
+        seen = looked_through(np, x, window, count, 0)
+        total = np.sum(seen, axis=taps_of(self.rank), dtype=float64)
+        return (total / _shared_members(np, window, x.shape[2:], count, count_include_pad)).astype(
+            kind
+        )
 
     def backward(
         self,
@@ -118,6 +132,34 @@ class AverageByData(Pooling, abstract=True):
             gradient[(..., *where)] += share[(..., *seen)]
         return gradient
 
+    def lower(
+        self, np: Any, y: Any, *, size: Any, count_include_pad: bool = True, **settings: Any
+    ) -> Any:
+        """Every place looks at the windows that see it."""
+        data = self.shape(y.shape, size=size, **settings)
+        kind = self.dtype(y.dtype)
+        if not y.size:
+            return np.zeros(data, kind)
+        window, count = self.settled(data, **settings)
+        members = _shared_members(np, window, data[2:], count, count_include_pad)
+        share = y / (members if isinstance(members, float) else members.astype(kind))
+        shares = [
+            self._where_seen(np, part, window, taps)
+            for taps, (part,) in looking_at(np, data[2:], window, (share, 0))
+        ]
+        return sum(shares[1:], start=shares[0]).astype(kind)
+
+    def _where_seen(self, np: Any, share: Any, window: Window, taps: Shape) -> Any:
+        """The shares at places that the window reaches, so many windows back; 0 elsewhere."""
+        for axis, (tap, kernel, stride, padding) in enumerate(
+            zip(taps, window.kernel, window.stride, window.padding, strict=True), start=2
+        ):
+            reach = kernel - tap * stride
+            if reach < stride:
+                within = (np.along(share.shape, axis) + padding) % stride < reach
+                share = np.where(within, share, 0)
+        return share
+
     def backward(
         self,
         upstream: Any,
@@ -174,6 +216,14 @@ class AverageByData(Pooling, abstract=True):
             )
 
 
+def _shared_members(np: Any, window: Window, sizes: Shape, count: Shape, include_pad: bool) -> Any:
+    """How many numbers each window averages: one number if it is the same for all."""
+    every = numpy.unique(_members(numpy, window, sizes, count, include_pad))
+    if len(every) == 1:
+        return float(every[0])
+    return _members(np, window, sizes, count, include_pad)
+
+
 def _members(np: Any, window: Window, sizes: Shape, count: Shape, include_pad: bool) -> Any:
     """How many numbers each window averages; what hangs over the padding never counts."""
     members = np.ones(count, float64)
@@ -183,7 +233,7 @@ def _members(np: Any, window: Window, sizes: Shape, count: Shape, include_pad: b
         start = np.arange(windows) * stride - padding
         edge = padding if include_pad else 0
         seen = np.minimum(start + kernel, size + edge) - np.maximum(start, -edge)
-        members *= seen.reshape(-1, *(1,) * (len(count) - 1 - axis))
+        members = members * seen.reshape(-1, *(1,) * (len(count) - 1 - axis))
     return members
 
 

@@ -15,6 +15,7 @@ from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
 from backlight.gates.reduction import mean
 from backlight.gates.reduction import sum as total
+from backlight.gates.refusal import computed
 from backlight.gates.target import as_float, fold, folded_shape, same_shape, share
 from backlight.gates.transcendental import log, log1p
 from backlight.shapes import Shape
@@ -116,7 +117,7 @@ class BinaryCrossEntropy(Structural):
     def forward(self, np: Any, probability: Any, target: Any, *, reduction: str = "mean") -> Any:
         p, target = as_float(np, probability), np.asarray(target)
         self.shape(p.shape, target.shape, reduction=reduction)
-        _checked(np, self.name, "probability", p)
+        p = _checked(np, self.name, "probability", p)
         target = _checked(np, self.name, "target", target).astype(p.dtype, copy=False)
         yes = np.where(target == 0, 0.0, target * np.log(p))
         no = np.where(target == 1, 0.0, (1.0 - target) * np.log1p(-p))
@@ -158,9 +159,18 @@ def _folded(costs: Any, reduction: str) -> Any:
 
 def _checked(np: Any, subject: str, name: str, values: Any) -> Any:
     """The values, if all lie between 0 and 1 or are NaN, which the loss then is too."""
+    if not computed(np):
+        right = ~((values < 0) | (values > 1))
+        return np.check(values, right, refuse_share, (subject, name, ...))
+    refuse_share(subject, name, values)
+    return values
+
+
+def refuse_share(subject: str, name: str, values: Any) -> None:
+    """Raise RangeError for the first number that is not between 0 and 1."""
     wrong = (values < 0) | (values > 1)
     if wrong.any():
-        place = tuple(map(int, np.argwhere(wrong)[0]))
+        place = tuple(map(int, numpy.argwhere(wrong)[0]))
         at = f" at {list(place)}" if place else ""
         raise RangeError(
             subject,
@@ -170,7 +180,6 @@ def _checked(np: Any, subject: str, name: str, values: Any) -> Any:
             if name == "target"
             else "Pass scores to binary_cross_entropy_with_logits instead.",
         )
-    return values
 
 
 def _samples(inputs: Any) -> Iterator[Sample]:

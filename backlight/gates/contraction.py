@@ -163,6 +163,19 @@ class Einsum(Structural):
             return np.array(precise, kind)
         return np.einsum(plain, *operands, optimize=True)
 
+    def lower(self, np: Any, *operands: Any, equation: str) -> Any:
+        """Diagonals taken, then two operands contracted at a time, from the left."""
+        inputs, output, _ = read(equation, [x.shape for x in operands])
+        pairs = [_diagonals(x, letters) for x, letters in zip(operands, inputs, strict=True)]
+        x, left = pairs[0]
+        for place, (y, right) in enumerate(pairs[1:], start=2):
+            later = output + "".join(letters for _, letters in pairs[place:])
+            both = "".join(dict.fromkeys(left + right))
+            kept = output if place == len(pairs) else "".join(one for one in both if one in later)
+            x, left = _contract(np, [left, right], kept, x, y), kept
+        x, left = _summed_alone(np, x, left, output)
+        return x.transpose([left.index(letter) for letter in output])
+
     def backward(self, upstream: Any, *operands_and_output: Any, equation: str) -> Any:
         operands = operands_and_output[:-1]
         inputs, output, sizes = read(equation, [x.shape for x in operands])
@@ -332,6 +345,19 @@ def _summed_alone(np: Any, x: Any, letters: str, elsewhere: str) -> tuple[Any, s
     precise = float64 if x.dtype == float32 else None
     kept = "".join(letter for letter in letters if letter in elsewhere)
     return np.sum(x, axis=gone, dtype=precise).astype(x.dtype), kept
+
+
+def _diagonals(x: Any, letters: str) -> tuple[Any, str]:
+    """Axes under one letter made into one: their numbers stand n + 1 apart, n a row."""
+    for letter in dict.fromkeys(letters):
+        while letters.count(letter) > 1:
+            first, second = [at for at, one in enumerate(letters) if one == letter][:2]
+            rest = [at for at in range(len(letters)) if at not in (first, second)]
+            size = x.shape[first]
+            turned = x.transpose((first, second, *rest))
+            line = turned.reshape((size * size, *turned.shape[2:]))
+            x, letters = line[:: size + 1], letter + "".join(letters[at] for at in rest)
+    return x, letters
 
 
 def _gradient(

@@ -72,6 +72,15 @@ class Convolution(Correlation, abstract=True):
             output += bias.reshape(-1, *(1,) * self.rank)
         return output
 
+    def lower(self, np: Any, x: Any, weight: Any, bias: Any = None, **settings: Any) -> Any:
+        """A convolution, and the bias added to it."""
+        given = [one for one in (x, weight, bias) if one is not None]
+        shape = self.shape(*[one.shape for one in given], **settings)
+        kind = self.dtype(*[one.dtype for one in given])
+        window = geometry(self.subject, weight.shape[2:], settings)
+        output = np.images("", x, weight, shape, kind, window)
+        return output if bias is None else output + bias.reshape(-1, *(1,) * self.rank)
+
     def backward(
         self,
         upstream: Any,
@@ -168,6 +177,21 @@ def fit(
         dilation=dilation,
     )
     return window, window.count(sizes, rounding)
+
+
+def geometry(subject: str, kernel: Shape, settings: dict[str, Any]) -> dict[str, Any]:
+    """Stride, padding and dilation written out for every axis, and the groups."""
+    written = {name: settings.get(name, least) for name, least in _WINDOW.items()}
+    window = read(subject, tuple(kernel), rank=len(kernel), **written)
+    return {
+        "stride": window.stride,
+        "padding": window.padding,
+        "dilation": window.dilation,
+        "groups": settings.get("groups", 1),
+    }
+
+
+_WINDOW = {"stride": 1, "padding": 0, "dilation": 1}
 
 
 def check_groups(subject: str, groups: Any, channels: int, filters: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from backlight import shapes
 from backlight.errors import ShapeError
-from backlight.gates.convolution import Correlation, fit
+from backlight.gates.convolution import Correlation, fit, geometry
 from backlight.gates.family import draw
 from backlight.gates.gate import Sample
 from backlight.gates.unfolding import gather_weights, spread
@@ -53,6 +53,12 @@ class ByData(Correlation, abstract=True):
             dilation=dilation,
         )
         return spread(np, y, weight, window, groups, data, self.dtype(y.dtype, weight.dtype))
+
+    def lower(self, np: Any, y: Any, weight: Any, **settings: Any) -> Any:
+        """One operation."""
+        shape = self.shape(y.shape, weight.shape, **settings)
+        window = geometry(self.subject, weight.shape[2:], settings) | {"size": shape[2:]}
+        return np.images("_by_data", y, weight, shape, self.dtype(y.dtype, weight.dtype), window)
 
     def backward(
         self,
@@ -128,6 +134,12 @@ class ByWeight(Correlation, abstract=True):
             dilation=dilation,
         )
         return gather_weights(np, y, x, window, groups, weight, self.dtype(y.dtype, x.dtype))
+
+    def lower(self, np: Any, y: Any, x: Any, **settings: Any) -> Any:
+        """One operation."""
+        shape = self.shape(y.shape, x.shape, **settings)
+        window = geometry(self.subject, shape[2:], settings) | {"kernel_size": shape[2:]}
+        return np.images("_by_weight", y, x, shape, self.dtype(y.dtype, x.dtype), window)
 
     def backward(
         self,

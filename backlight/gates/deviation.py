@@ -109,7 +109,7 @@ class Std(Deviation):
         self, np: Any, x: Any, *, axis: Axis = None, keepdims: bool = False, correction: int = 0
     ) -> Any:
         count = folded_count(self.name, np.shape(x), axis, correction)
-        length = _length(np, center.wide(np, x, axis), axis, keepdims)
+        length = _length(np, center.wide(np, x, axis), axis, keepdims, x)
         return rounded(length / math.sqrt(count), x)
 
     def backward(
@@ -173,7 +173,7 @@ class Norm(Reduction):
         return super().bind(inputs, attributes)
 
     def forward(self, np: Any, x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-        return rounded(_length(np, np.asarray(x, np.float64), axis, keepdims), x)
+        return rounded(_length(np, np.asarray(x, np.float64), axis, keepdims, x), x)
 
     def backward(self, upstream: Any, x: Any, output: Any, *, axis: Axis, keepdims: bool) -> Any:
         def scaled() -> Any:
@@ -201,8 +201,13 @@ def _direction(x: Any, length: Any, axis: Axis, keepdims: bool) -> Any:
     return x / spread(where(length == 0, math.inf, length), x, axis, keepdims)
 
 
-def _length(np: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    """√Σx² of float64 numbers, scaled by the largest so that no square over- or underflows."""
+def _length(np: Any, x: Any, axis: Axis, keepdims: bool, source: Any = None) -> Any:
+    """√Σx² of float64 numbers, scaled by the largest so that no square over- or underflows.
+
+    Squares of what came from float32 do neither, and need no scale.
+    """
+    if getattr(source, "dtype", None) == np.float32:
+        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
     top = np.max(np.abs(x), axis=axis, keepdims=True, initial=0.0)
     scale = np.where((top > 0) & (top < np.inf), top, 1.0)
     parts = x / scale

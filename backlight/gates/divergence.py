@@ -17,6 +17,7 @@ from backlight.gates.choice import where
 from backlight.gates.family import Elementwise, Structural, draw
 from backlight.gates.gate import Role, Sample
 from backlight.gates.reduction import sum as total
+from backlight.gates.refusal import computed
 from backlight.gates.target import as_float, same_shape
 from backlight.gates.transcendental import log
 from backlight.gates.view import expand_dims
@@ -230,8 +231,16 @@ def _summed(np: Any, terms: Any, axis: int) -> Any:
 
 
 def _not_negative(np: Any, subject: str, name: str, values: Any) -> Any:
+    if not computed(np):  # NaN is not negative
+        return np.check(values, ~(values < 0), refuse_negative, (subject, name, ...))
+    refuse_negative(subject, name, values)
+    return values
+
+
+def refuse_negative(subject: str, name: str, values: Any) -> None:
+    """Raise RangeError for the first negative number."""
     if (values < 0).any():
-        place = tuple(map(int, np.argwhere(values < 0)[0]))
+        place = tuple(map(int, numpy.argwhere(values < 0)[0]))
         at = f" at {list(place)}" if place else ""
         raise RangeError(
             subject,
@@ -239,7 +248,6 @@ def _not_negative(np: Any, subject: str, name: str, values: Any) -> Any:
             needs="probabilities of at least 0",
             remedy="Make scores into probabilities with softmax first.",
         )
-    return values
 
 
 def _without_axis(subject: str, shape: Shape, axis: int) -> Shape:

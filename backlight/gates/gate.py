@@ -141,6 +141,13 @@ class Gate:
         """The output, computed from the inputs with the functions of `np`."""
         raise self._missing("forward")
 
+    def lower(self, np: Any, *inputs: Any, **attributes: Any) -> Any:
+        """The same output for a compiler, whose `np` has arrays that are not computed yet.
+
+        It is `forward` itself unless that looks at values: such a gate says here how to do without.
+        """
+        return self.forward(np, *inputs, **attributes)
+
     def backward(self, upstream: Any, *inputs_and_output: Any, **attributes: Any) -> Any:
         """One gradient an input (None where there is none), or a function that computes it."""
         raise self._missing("backward")

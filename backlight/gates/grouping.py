@@ -202,6 +202,18 @@ class NeighbourSum(Structural):
                 sums[:, :-distance] += x[:, distance:]
         return sums.astype(x.dtype, copy=False)
 
+    def lower(self, np: Any, x: Any, *, before: int, after: int) -> Any:
+        """The channels between zeros, moved to every distance and added."""
+        self.shape(x.shape, before=before, after=after)
+        channels, *rest = x.shape[1:]
+        reach = [min(before, max(channels - 1, 0)), min(after, max(channels - 1, 0))]
+        wide = np.asarray(x, np.float64)
+        bordered = np.pad(wide, [(0, 0), tuple(reach), *[(0, 0)] * len(rest)], 0)
+        total = bordered[:, :channels]
+        for distance in range(1, reach[0] + reach[1] + 1):
+            total = total + bordered[:, distance : distance + channels]
+        return total.astype(x.dtype)
+
     def backward(self, upstream: Any, x: Any, output: Any, *, before: int, after: int) -> Any:
         return (neighbour_sum(upstream, before=after, after=before),)
 
@@ -268,6 +280,27 @@ class LocalResponseNorm(Structural):
         wide = x.astype(np.float64)
         sums = neighbour_sum.forward(np, wide * wide, before=size // 2, after=(size - 1) // 2)
         return (wide / (k + alpha / size * sums) ** beta).astype(x.dtype, copy=False)
+
+    def lower(
+        self,
+        np: Any,
+        x: Any,
+        *,
+        size: int = 5,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        k: float = 1.0,
+    ) -> Any:
+        """The sums in float64, the power in the type of x; of ¾, by square roots."""
+        x = as_float(np, x)
+        self.shape(x.shape, size=size, k=k)
+        wide = x.astype(np.float64)
+        sums = neighbour_sum.lower(np, wide * wide, before=size // 2, after=(size - 1) // 2)
+        level = (k + alpha / size * sums).astype(x.dtype)
+        if beta == 0.75:
+            root = np.sqrt(level)
+            return x / (root * np.sqrt(root))
+        return x / level**beta
 
     def backward(
         self, upstream: Any, x: Any, output: Any, *, size: int, alpha: float, beta: float, k: float

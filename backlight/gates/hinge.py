@@ -12,6 +12,7 @@ from backlight.gates.choice import maximum, where
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
 from backlight.gates.reduction import sum as total
+from backlight.gates.refusal import computed
 from backlight.gates.target import (
     as_float,
     check_label_shape,
@@ -188,6 +189,9 @@ class MulticlassHinge(Hinge):
         axis = class_axis(scores.shape)
         place = np.expand_dims(labels, axis)
         excess = scores - np.take_along_axis(scores, place, axis) + margin
+        if not computed(np):
+            hit = label_mask.forward(np, labels, classes=scores.shape[axis], axis=axis)
+            return np.where(hit, 0.0, excess)
         np.put_along_axis(excess, place, 0.0, axis)
         return excess
 

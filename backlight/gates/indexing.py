@@ -19,7 +19,7 @@ import numpy
 from backlight.errors import DTypeError, ShapeError
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
-from backlight.gates.place import add_rows, refuse_place, whole_places, within
+from backlight.gates.place import add_rows, legal, refuse_place, whole_places, within
 from backlight.gates.slicing import (
     Key,
     axis_of,
@@ -61,6 +61,12 @@ class Index(Structural):
         except IndexError:
             _refuse(self.name, np.shape(x), index)
             raise
+
+    def lower(self, np: Any, x: Any, *places: Any, key: Key) -> Any:
+        """Numbers collected from a place along every axis."""
+        return np.collect(x, *located(np, self.name, x.shape, places, key)).reshape(
+            _chosen(self.name, x.shape, [np.shape(one) for one in places], key)
+        )
 
     def backward(self, upstream: Any, x: Any, *places: Any, key: Key) -> Any:
         places = places[:-1]  # the last is the output
@@ -143,6 +149,12 @@ class IndexAdd(Structural):
         )
         return total.reshape(shape).astype(x.dtype)
 
+    def lower(self, np: Any, x: Any, *places: Any, key: Key, shape: Shape) -> Any:
+        """Numbers added at a place along every axis; how many a mask chooses is not known."""
+        if MASK in key:
+            return self.forward(np, x, *places, key=key, shape=shape)
+        return np.add_at(shape, x, *located(np, self.name, shape, places, key))
+
     def backward(self, upstream: Any, x: Any, *places: Any, key: Key, shape: Shape) -> Any:
         places = places[:-1]  # the last is the output
         return lambda: index(upstream, *places, key=key), *[None] * len(places)
@@ -182,12 +194,17 @@ class Take(Structural):
     selectors = ("places",)
 
     def forward(self, np: Any, x: Any, places: Any, *, axis: int = 0) -> Any:
-        places = whole_places(self.name, places)
+        places = whole_places(np, self.name, places)
         try:
             return np.take(x, places, axis)
         except IndexError:
             refuse_place(self.name, places, np.shape(x)[axis_of(self.name, axis, np.ndim(x))], axis)
             raise
+
+    def lower(self, np: Any, x: Any, places: Any, *, axis: int = 0) -> Any:
+        """Slices collected."""
+        size = x.shape[axis_of(self.name, axis, x.ndim)]
+        return np.take(x, legal(np, self.name, places, size, axis), axis)
 
     def backward(self, upstream: Any, x: Any, places: Any, output: Any, *, axis: int) -> Any:
         return lambda: index_add(upstream, places, key=_row_key(x.shape, axis), shape=x.shape), None
@@ -224,7 +241,7 @@ class Embedding(Structural):
     selectors = ("indices",)
 
     def forward(self, np: Any, weight: Any, indices: Any) -> Any:
-        indices = within(self.name, "index", indices, len(weight), "rows")
+        indices = within(np, self.name, "index", indices, len(weight), "rows")
         return np.take(weight, indices, 0)
 
     def backward(self, upstream: Any, weight: Any, indices: Any, output: Any) -> Any:
@@ -259,7 +276,7 @@ class OneHot(Structural):
     formula = "1 if place == label else 0"
 
     def forward(self, np: Any, labels: Any, *, classes: int, dtype: str = "float32") -> Any:
-        labels = within(self.name, "label", labels, classes, "classes")
+        labels = within(np, self.name, "label", labels, classes, "classes")
         return np.equal(labels[..., None], np.arange(classes)).astype(dtype)
 
     def shape(self, labels: Any, *, classes: int, dtype: str = "float32") -> Shape:
@@ -336,6 +353,41 @@ def _chosen(subject: str, shape: Shape, places: Sequence[Shape], key: Key) -> Sh
             remedy="Reshape the arrays of places.",
         ) from None
     return chosen
+
+
+def located(np: Any, subject: str, shape: Shape, places: Sequence[Any], key: Key) -> list[Any]:
+    """What the key reads, for a compiler: a place along each axis, in arrays that broadcast.
+
+    If the first axes are read by places and all others are taken whole, the places are enough.
+    """
+    chosen = _chosen(subject, shape, [np.shape(one) for one in places], key)
+    width = len(numpy.broadcast_shapes(*[np.shape(one) for one in places]))
+    pointed = [at for at, entry in enumerate(key) if entry == PLACES or isinstance(entry, int)]
+    together = pointed == [*range(pointed[0], pointed[-1] + 1)]
+    ahead = pointed[0] if together else 0  # how many axes of the result come before the places'
+    count = len(pointed)
+    rest = [entry for at, entry in enumerate(key) if at not in pointed]
+    if pointed == [*range(count)] and rest == [(0, size, 1) for size in shape[count:]]:
+        chosen, key = chosen[:width], key[:count]
+    given, found, axis, free = iter(places), [], 0, 0
+    for entry in key:
+        if entry is None:
+            free += 1
+            continue
+        size = shape[axis]
+        if type(entry) is tuple:
+            start, _, step = _SLICE(*entry).indices(size)
+            here = free if free < ahead else free + width
+            found.append(np.along(chosen, here) * step + start)
+            free += 1
+        elif entry == PLACES:
+            one = np.from_front(legal(np, subject, next(given), size, axis), size)
+            after = len(chosen) - ahead - width
+            found.append(one.reshape((*one.shape, *(1,) * after)))
+        else:
+            found.append(np.full((), entry % size))
+        axis += 1
+    return found
 
 
 def _refuse(subject: str, shape: Shape, index: Sequence[Any]) -> None:

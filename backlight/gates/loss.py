@@ -13,7 +13,8 @@ from backlight.gates.choice import where
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
 from backlight.gates.reduction import sum as total
-from backlight.gates.softmax import log_softmax, shifted_and_rest, softmax
+from backlight.gates.residual import residual
+from backlight.gates.softmax import log_softmax, shifted_and_rest
 from backlight.gates.target import (
     as_float,
     check_label_shape,
@@ -23,7 +24,6 @@ from backlight.gates.target import (
     fold,
     folded_shape,
     label_distribution,
-    label_mask,
     share,
 )
 from backlight.gates.transcendental import exp, expm1
@@ -137,11 +137,7 @@ class CrossEntropy(Structural):
         def by_logits() -> Any:
             plain = weight is None and not label_smoothing and ignore_index is None
             if plain and not _is_distribution(size, target):
-                # p − 1 at the label, as minus the sum of the others: that has its digits when p
-                # is close to 1.
-                hit = label_mask(target, classes=size[axis], axis=axis)
-                others = where(hit, 0.0, softmax(logits, axis=axis))
-                slope = where(hit, -total(others, axis=axis, keepdims=True), others)
+                slope = residual(logits, target)
                 return slope * share(upstream, reduction, costs, kept)
             logs = log_softmax(logits, axis=axis)
             wanted = _Wanted(logits, target, weight, label_smoothing, ignore_index)
@@ -270,7 +266,7 @@ class NllLoss(Structural):
         axis = class_axis(logs.shape)
         labels = check_labels(np, self.name, target, logs.shape[axis], ignore_index)
         own = np.squeeze(np.take_along_axis(logs, np.expand_dims(labels, axis), axis), axis)
-        counts = np.ones(labels.shape, logs.dtype) if weight is None else np.asarray(weight)[labels]
+        counts = np.ones(labels.shape, logs.dtype) if weight is None else np.take(weight, labels, 0)
         if ignore_index is not None:
             counts = np.where(target == ignore_index, 0.0, counts)
         costs = np.where(counts == 0, 0.0, -own * counts)

@@ -16,6 +16,7 @@ from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
 from backlight.gates.reduction import mean
 from backlight.gates.reduction import sum as total
+from backlight.gates.refusal import computed
 from backlight.gates.target import as_float
 from backlight.gates.view import reshape
 from backlight.shapes import Axis, Shape
@@ -51,8 +52,8 @@ class Standardize(Structural):
     def forward(self, np: Any, x: Any, *, axis: Axis = -1, epsilon: float = 1e-5) -> Any:
         x = as_float(np, x)
         over = _over(self.name, x.shape, axis, epsilon)
-        centred, deviation = _statistics(np, x, over, epsilon)
-        return (centred / deviation).astype(x.dtype, copy=False)
+        centred, inverse = _statistics(np, x, over, epsilon)
+        return (centred * inverse).astype(x.dtype, copy=False)
 
     def backward(self, upstream: Any, x: Any, output: Any, *, axis: Axis, epsilon: float) -> Any:
         over = shapes.axes(self.name, axis, x.ndim)
@@ -99,8 +100,7 @@ class InverseDeviation(Structural):
     def forward(self, np: Any, x: Any, *, axis: Axis = -1, epsilon: float = 1e-5) -> Any:
         x = as_float(np, x)
         over = _over(self.name, x.shape, axis, epsilon)
-        _, deviation = _statistics(np, x, over, epsilon)
-        return np.asarray(1.0 / deviation, x.dtype)
+        return np.asarray(_statistics(np, x, over, epsilon)[1], x.dtype)
 
     def backward(self, upstream: Any, x: Any, output: Any, *, axis: Axis, epsilon: float) -> Any:
         over = shapes.axes(self.name, axis, x.ndim)
@@ -152,8 +152,8 @@ class Normalisation(Structural, abstract=True):
             epsilon,
         )
         seen = self.view(x.shape, how)
-        centred, deviation = _statistics(np, np.reshape(x, seen), self.over(x.shape, how), epsilon)
-        output = np.reshape(centred / deviation, x.shape)
+        centred, inverse = _statistics(np, np.reshape(x, seen), self.over(x.shape, how), epsilon)
+        output = np.reshape(centred * inverse, x.shape)
         meet = self.meet(x.shape, how)
         if gamma is not None:
             output = output * np.reshape(gamma, meet)
@@ -418,12 +418,16 @@ def _over(subject: str, shape: Shape, axis: Axis, epsilon: float) -> Shape:
 
 
 def _statistics(np: Any, x: Any, over: Shape, epsilon: float) -> tuple[Any, Any]:
-    """X minus its mean, and √(variance + ε), both in float64."""
+    """X minus its mean, and 1/√(variance + ε), both in float64; float32 if it is to be compiled."""
     count = math.prod(x.shape[place] for place in over) or 1
     mean_ = np.sum(x, axis=over, keepdims=True, dtype=np.float64) / count
     centred = np.subtract(x, mean_, dtype=np.float64)
     variance = np.sum(centred * centred, axis=over, keepdims=True) / count
-    return centred, np.sqrt(variance + epsilon)
+    inverse = 1.0 / np.sqrt(variance + epsilon)
+    if computed(np) or x.dtype == np.float64:
+        return centred, inverse
+    near = mean_.astype(x.dtype)  # the mean as a sum of two float32 numbers loses nothing of it
+    return x - near - np.subtract(mean_, near).astype(x.dtype), inverse.astype(x.dtype)
 
 
 def _slope(upstream: Any, x: Any, straight: Any, over: Shape, epsilon: float) -> Any:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy
 
 from backlight.errors import DTypeError, RangeError
+from backlight.gates.refusal import computed
 from backlight.gates.slicing import beyond
 
 Array = numpy.ndarray[Any, Any]
 
 
-def whole_places(subject: str, places: Any) -> Array:
+def whole_places(np: Any, subject: str, places: Any) -> Any:
     """`places` as an array of whole numbers.
 
     Raises
@@ -20,7 +21,7 @@ def whole_places(subject: str, places: Any) -> Array:
     DTypeError
         If they are fractions, truth values or anything else.
     """
-    array = numpy.asarray(places)
+    array = np.asarray(places)
     if array.dtype.kind not in "ui" and array.size:
         raise DTypeError(
             subject,
@@ -28,10 +29,17 @@ def whole_places(subject: str, places: Any) -> Array:
             needs="whole numbers",
             remedy="Convert them, for example with .long(); select by a mask as x[m].",
         )
-    return array if array.dtype.kind in "ui" else array.astype(numpy.int64)
+    return array if array.dtype.kind in "ui" else array.astype(np.int64)
 
 
-def within(subject: str, what: str, values: Any, limit: int, of: str) -> Array:
+def legal(np: Any, subject: str, places: Any, size: int, axis: int) -> Any:
+    """Whole numbers, for a compiler, on the condition that an axis of this size has them."""
+    places = whole_places(np, subject, places)
+    inside = (places >= -size) & (places < size)
+    return np.check(places, inside, refuse_place, (subject, ..., size, axis))
+
+
+def within(np: Any, subject: str, what: str, values: Any, limit: int, of: str) -> Any:
     """`values` as whole numbers from 0 to limit − 1; −1 is no such number.
 
     Raises
@@ -39,7 +47,16 @@ def within(subject: str, what: str, values: Any, limit: int, of: str) -> Array:
     RangeError
         If one is not; the message holds value, range and position.
     """
-    array = whole_places(subject, values)
+    array = whole_places(np, subject, values)
+    if computed(np):
+        refuse_number(subject, what, array, limit, of)
+        return array
+    inside = (array >= 0) & (array < limit)
+    return np.check(array, inside, refuse_number, (subject, what, ..., limit, of))
+
+
+def refuse_number(subject: str, what: str, array: Any, limit: int, of: str) -> None:
+    """Raise RangeError for the first number that is not from 0 to limit − 1."""
     if array.size and (array.min() < 0 or array.max() >= limit):
         value, position = _first(array, (array < 0) | (array >= limit))
         raise RangeError(
@@ -48,7 +65,6 @@ def within(subject: str, what: str, values: Any, limit: int, of: str) -> Array:
             needs=f"{'indices' if what == 'index' else what + 's'} from 0 to {limit - 1}",
             remedy=f"Correct it, or make room: there are {limit} {of}.",
         )
-    return array
 
 
 def refuse_place(subject: str, places: Any, size: int, axis: int) -> None:

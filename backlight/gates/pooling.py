@@ -14,7 +14,7 @@ from backlight.errors import ArgumentError, ShapeError
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample, find
 from backlight.gates.routing import route_back
-from backlight.gates.window import Window, read, spatial
+from backlight.gates.window import Window, looked_through, read, spatial
 from backlight.shapes import Shape
 
 
@@ -57,6 +57,24 @@ class Pooling(Structural, abstract=True):
             )
         return window, window.count(sizes, rounding)
 
+    def settled(
+        self,
+        x: Shape,
+        *,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        rounding: str = "exact",
+        **_: Any,
+    ) -> tuple[Window, Shape]:
+        """As `fit`, from the gate's attributes."""
+        return self.fit(x, kernel_size, stride, padding, rounding)
+
+    def geometry(self, x: Shape, *settings: Any) -> tuple[Shape, Shape, Shape]:
+        """Kernel, stride and padding written out for every axis."""
+        window, _ = self.fit(x, *settings)
+        return window.kernel, window.stride, window.padding
+
     def cases(self) -> Iterator[tuple[Shape, dict[str, Any]]]:
         """Shapes and settings worth testing."""
         plain = {"kernel_size": 2, "stride": None, "padding": 0, "rounding": "exact"}
@@ -98,6 +116,14 @@ class MaxPooling(Pooling, abstract=True):
         window, count = self.fit(x.shape, kernel_size, stride, padding, rounding)
         return _largest(np, x, window, count)
 
+    def lower(self, np: Any, x: Any, **settings: Any) -> Any:
+        """The largest of each window of a bordered image."""
+        window, count = self.settled(x.shape, **settings)
+        if not x.size:
+            return np.zeros((*x.shape[:2], *count), x.dtype)
+        seen = looked_through(np, x, window, count, lowest(np, x.dtype))
+        return np.max(seen, axis=taps_of(self.rank))
+
     def backward(
         self,
         upstream: Any,
@@ -116,6 +142,7 @@ class MaxPooling(Pooling, abstract=True):
                     x, kernel_size=kernel_size, stride=stride, padding=padding, rounding=rounding
                 ),
                 size=x.shape[2:],
+                window=self.geometry(x.shape, kernel_size, stride, padding, rounding),
             ),
         )
 
@@ -175,6 +202,28 @@ class Winner(Pooling, abstract=True):
         winner += _corners(np, window, sizes, count)
         return winner
 
+    def lower(self, np: Any, x: Any, **settings: Any) -> Any:
+        """Which tap is the largest, and where the window's corner and that tap stand."""
+        window, count = self.settled(x.shape, **settings)
+        shape = (*x.shape[:2], *count)
+        if not x.size:
+            return np.zeros(shape, np.int64)
+        seen = looked_through(np, x, window, count, lowest(np, x.dtype))
+        tap = np.argmax(seen, axis=taps_of(self.rank))
+        starts = [
+            np.along(shape, axis) * step - pad
+            for axis, step, pad in zip(
+                range(2, self.rank + 2), window.stride, window.padding, strict=True
+            )
+        ]
+        winner = placed(starts, tap, window.kernel, x.shape[2:])
+        if not any(window.padding):
+            return winner
+        # A window of nothing but the lowest number is won by its border: its first number wins.
+        first = placed([np.maximum(start, 0) for start in starts], None, (), x.shape[2:])
+        low = np.max(seen, axis=taps_of(self.rank)) == lowest(np, x.dtype)
+        return np.where(low, first, winner)
+
     def shape(
         self,
         x: Any,
@@ -193,14 +242,36 @@ class Winner(Pooling, abstract=True):
 
 def _largest(np: Any, x: Any, window: Window, count: Shape) -> Any:
     """The maximum over the taps that lie on the input; NaN beats everything."""
-    lowest = {"f": -math.inf, "b": False}.get(x.dtype.kind)
-    if lowest is None:
-        lowest = np.iinfo(x.dtype).min
-    largest = np.full((*x.shape[:2], *count), lowest, x.dtype)
+    largest = np.full((*x.shape[:2], *count), lowest(np, x.dtype), x.dtype)
     for _, seen, where in window.taps(x.shape[2:], count):
         part = largest[(..., *seen)]
         np.maximum(part, x[(..., *where)], out=part)
     return largest
+
+
+def lowest(np: Any, dtype: Any) -> Any:
+    """The number of a type that every other beats."""
+    known = {"f": -math.inf, "b": False}.get(dtype.kind)
+    return int(np.iinfo(dtype).min) if known is None else known
+
+
+def taps_of(rank: int) -> Shape:
+    """The axes of the taps of an image's windows."""
+    return tuple(range(rank + 2, 2 * rank + 2))
+
+
+def placed(starts: Any, tap: Any, kernel: Shape, sizes: Shape) -> Any:
+    """The place (row · W + column) of a tap of windows that start at rows and columns."""
+    corner = starts[0]
+    for start, size in zip(starts[1:], sizes[1:], strict=True):
+        corner = corner * size + start
+    if tap is None:
+        return corner
+    if len(kernel) == 1:
+        return corner + tap
+    wide = kernel[1]
+    row = tap >> (wide.bit_length() - 1) if wide & (wide - 1) == 0 else tap // wide
+    return corner + tap + row * (sizes[1] - wide)
 
 
 def _corners(np: Any, window: Window, sizes: Shape, count: Shape) -> Any:

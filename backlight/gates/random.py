@@ -16,6 +16,7 @@ from backlight.errors import ArgumentError, DTypeError, ShapeError
 from backlight.gates.choice import where
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
+from backlight.gates.random_words import normal_numbers, uniform_numbers
 from backlight.gates.target import as_float
 from backlight.shapes import Shape, whole
 
@@ -72,6 +73,11 @@ class Uniform(Draw):
         seed, stream = _key(np, self.name, key)
         return philox.uniform(seed, stream, _sizes(self.name, shape), _kind(self.name, dtype))
 
+    def lower(self, np: Any, key: Any, *, shape: Any = (), dtype: Any = "float32") -> Any:
+        """The same words, computed by every number for itself."""
+        sizes, kind = _sizes(self.name, shape), _kind(self.name, dtype)
+        return uniform_numbers(np, _words_key(np, self.name, key), sizes, kind)
+
 
 class Normal(Draw):
     """Standard normal numbers, mean 0 and variance 1.
@@ -93,6 +99,11 @@ class Normal(Draw):
     def forward(self, np: Any, key: Any, *, shape: Any = (), dtype: Any = "float32") -> Any:
         seed, stream = _key(np, self.name, key)
         return philox.normal(seed, stream, _sizes(self.name, shape), _kind(self.name, dtype))
+
+    def lower(self, np: Any, key: Any, *, shape: Any = (), dtype: Any = "float32") -> Any:
+        """The same words; both numbers of a pair compute its radius and angle."""
+        sizes, kind = _sizes(self.name, shape), _kind(self.name, dtype)
+        return normal_numbers(np, _words_key(np, self.name, key), sizes, kind)
 
 
 class Dropout(Structural):
@@ -130,6 +141,13 @@ class Dropout(Structural):
         # The draw is in float32 whatever the type of x, so that the mask does not depend on it.
         kept = philox.uniform(seed, stream, x.shape, np.float32) >= np.float32(p)
         return np.where(kept, x / (1.0 - p), 0.0)
+
+    def lower(self, np: Any, x: Any, key: Any, *, p: float = 0.5) -> Any:
+        """The same mask."""
+        x = as_float(np, x)
+        _check_probability(p)
+        drawn = uniform_numbers(np, _words_key(np, self.name, key), x.shape, dtypes.float32)
+        return np.where(drawn >= np.float32(p), x / (1.0 - p), 0.0)
 
     def backward(self, upstream: Any, x: Any, key: Any, output: Any, *, p: float) -> Any:
         return lambda: dropout(upstream, key, p=p), None
@@ -175,6 +193,17 @@ def _check_key_shape(subject: str, key: Shape) -> None:
 
 
 def _key(np: Any, subject: str, key: Any) -> tuple[int, int]:
+    numbers = _checked_key(np, subject, key)
+    return int(numbers[0]) % 2**64, int(numbers[1]) % 2**64
+
+
+def _words_key(np: Any, subject: str, key: Any) -> tuple[Any, Any]:
+    """Seed and stream as numbers that are not computed yet; negative ones wrap."""
+    numbers = _checked_key(np, subject, key).astype(np.uint64)
+    return numbers[0], numbers[1]
+
+
+def _checked_key(np: Any, subject: str, key: Any) -> Any:
     numbers = np.asarray(key)
     _check_key_shape(subject, numbers.shape)
     if numbers.dtype.kind not in "iu":
@@ -184,7 +213,7 @@ def _key(np: Any, subject: str, key: Any) -> tuple[int, int]:
             needs="whole numbers",
             remedy="Make the key an array of int64 or uint64.",
         )
-    return int(numbers[0]) % 2**64, int(numbers[1]) % 2**64
+    return numbers
 
 
 def _sizes(subject: str, shape: Any) -> Shape:

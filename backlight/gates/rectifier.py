@@ -35,7 +35,8 @@ class Relu(Elementwise):
         return np.maximum(x, 0)
 
     def backward(self, upstream: Any, x: Any, output: Any) -> Any:
-        return (where(x <= 0, 0.0, upstream),)
+        # By the output, which says the same: so the scores before it need not be kept.
+        return (where(output <= 0, 0.0, upstream),)
 
     def branch(self, np: Any, x: Any) -> Any:
         return np.sign(x)

@@ -68,6 +68,16 @@ class Mean(Reduction):
             total = np.sum(np.true_divide(x, count), axis=axis, keepdims=keepdims, dtype=np.float64)
         return rounded(total, x)
 
+    def lower(self, np: Any, x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+        """Both ways in one pass, where the first can overflow."""
+        count = folded_count(self.name, np.shape(x), axis)
+        settings = {"axis": axis, "keepdims": keepdims, "dtype": np.float64}
+        total = np.sum(x, **settings) / float(count)
+        if getattr(x, "dtype", None) == np.float64:
+            shares = np.sum(np.true_divide(x, float(count)), **settings)
+            total = np.where(np.isfinite(total), total, shares)
+        return rounded(total, x)
+
     def backward(self, upstream: Any, x: Any, output: Any, *, axis: Axis, keepdims: bool) -> Any:
         return (lambda: spread(upstream / folded_count("mean", x.shape, axis), x, axis, keepdims),)
 
@@ -198,6 +208,15 @@ class Logsumexp(Reduction):
         shift = np.where(np.isfinite(top), top, 0.0)
         total = np.log(np.sum(np.exp(wide - shift), axis=axis, keepdims=True)) + shift
         return rounded(np.reshape(total, reduce(self.name, wide.shape, axis, keepdims)), x)
+
+    def lower(self, np: Any, x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+        """The exponentials in the type of x, their sum in float64."""
+        x = np.asarray(x)
+        x = x.astype(dtypes.floating(x.dtype))
+        top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+        shift = np.where(np.isfinite(top), top, 0.0)
+        total = np.sum(np.exp(x - shift), axis=axis, keepdims=True, dtype=np.float64)
+        return rounded(np.reshape(np.log(total) + shift, reduce("", x.shape, axis, keepdims)), x)
 
     def backward(self, upstream: Any, x: Any, output: Any, *, axis: Axis, keepdims: bool) -> Any:
         def weighted() -> Any:

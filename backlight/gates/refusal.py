@@ -23,6 +23,11 @@ MISTAKES = (
 """What a formula raises when it is given what it cannot take; ours are among them."""
 
 
+def computed(np: Any) -> bool:
+    """Whether arrays of this namespace have values to look at; a compiler's have none yet."""
+    return np is numpy
+
+
 def explained(
     gate: Gate, values: Any, attributes: dict[str, Any], problem: Exception, source: str = ""
 ) -> BacklightError:

@@ -11,7 +11,8 @@ import numpy
 from backlight.errors import RangeError, ShapeError
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
-from backlight.gates.window import several
+from backlight.gates.refusal import computed
+from backlight.gates.window import Window, looking_at, several
 from backlight.shapes import Shape
 
 
@@ -19,7 +20,8 @@ class RouteBack(Structural):
     """Every y put to its window's winner; what several windows send to one place adds up.
 
     y and winner are (N, C, *windows); winner counts places of an image of `size` row by row. The
-    result is (N, C, *size), zero where nothing won. It is the gradient of a max pooling.
+    result is (N, C, *size), zero where nothing won. It is the gradient of a max pooling; `window`,
+    the kernel, stride and padding of that pooling, says where a compiler need not look.
 
     Raises
     ------
@@ -34,20 +36,41 @@ class RouteBack(Structural):
     selectors = ("winner",)
     source = "CS231n, convolutional-networks (the switches of max pooling)"
 
-    def forward(self, np: Any, y: Any, winner: Any, *, size: Any) -> Any:
+    def forward(self, np: Any, y: Any, winner: Any, *, size: Any, window: Any = None) -> Any:
         shape = self.shape(y.shape, winner.shape, size=size)
         places = math.prod(shape[2:])
         images = math.prod(shape[:2])
-        _check_range(self.name, np, winner, places)
+        refuse_winner(self.name, winner, places)
         flat = winner.reshape(images, math.prod(y.shape[2:])) + places * np.arange(images)[:, None]
         # bincount adds in float64.
         total = np.bincount(flat.ravel(), weights=y.ravel(), minlength=images * places)
         return total.reshape(shape).astype(y.dtype)
 
-    def backward(self, upstream: Any, y: Any, winner: Any, output: Any, *, size: Any) -> Any:
+    def lower(self, np: Any, y: Any, winner: Any, *, size: Any, window: Any = None) -> Any:
+        """Every place looks at the windows that may have chosen it."""
+        shape = self.shape(y.shape, winner.shape, size=size)
+        if window is None or not y.size:
+            winner = _check_range(self.name, np, winner, math.prod(shape[2:]))
+            flat = (*shape[:2], math.prod(shape[2:]))
+            lines = (*y.shape[:2], math.prod(y.shape[2:]))
+            ahead = [np.along(lines, axis) for axis in (0, 1)]
+            rows = np.add_at(flat, np.reshape(y, lines), *ahead, np.reshape(winner, lines))
+            return np.reshape(rows, shape)
+        kernel, stride, padding = window
+        geometry = Window(self.name, kernel, stride, padding, (1,) * len(kernel))
+        own = np.flat_place(shape, range(2, len(shape)))
+        shares = [
+            np.where(chosen == own, part, 0)
+            for _, (part, chosen) in looking_at(np, shape[2:], geometry, (y, 0), (winner, -1))
+        ]
+        return sum(shares[1:], start=shares[0])
+
+    def backward(
+        self, upstream: Any, y: Any, winner: Any, output: Any, *, size: Any, window: Any
+    ) -> Any:
         return lambda: take_winners(upstream, winner), None
 
-    def shape(self, y: Any, winner: Any, *, size: Any) -> Shape:
+    def shape(self, y: Any, winner: Any, *, size: Any, window: Any = None) -> Shape:
         sizes = several(self.name, "size", size, len(y) - 2, 0)
         if tuple(y) != tuple(winner):
             raise ShapeError(
@@ -83,7 +106,7 @@ class TakeWinners(Structural):
     def forward(self, np: Any, x: Any, winner: Any) -> Any:
         shape = self.shape(x.shape, winner.shape)
         places = math.prod(x.shape[2:])
-        _check_range(self.name, np, winner, places)
+        winner = _check_range(self.name, np, winner, places)
         rows = x.reshape(*shape[:2], places)
         return np.take_along_axis(
             rows, winner.reshape(*shape[:2], math.prod(shape[2:])), axis=-1
@@ -114,10 +137,20 @@ class TakeWinners(Structural):
             yield Sample((draw(x, 970 + stream), winner))
 
 
-def _check_range(subject: str, np: Any, winner: Any, places: int) -> None:
+def _check_range(subject: str, np: Any, winner: Any, places: int) -> Any:
+    """The winners, on the condition that they are places of the image."""
+    if not computed(np):
+        inside = (winner >= 0) & (winner < places)
+        return np.check(winner, inside, refuse_winner, (subject, ..., places))
+    refuse_winner(subject, winner, places)
+    return winner
+
+
+def refuse_winner(subject: str, winner: Any, places: int) -> None:
+    """Raise RangeError for the first winner that is no place of the image."""
     if winner.size and (int(winner.min()) < 0 or int(winner.max()) >= places):
         wrong = (winner < 0) | (winner >= places)
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise RangeError(
             subject,
             got=f"winner {winner[where]} at {where}",

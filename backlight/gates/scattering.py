@@ -11,7 +11,7 @@ import numpy
 from backlight.errors import ShapeError
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
-from backlight.gates.place import refuse_place, whole_places
+from backlight.gates.place import legal, refuse_place, whole_places
 from backlight.gates.slicing import axis_of
 from backlight.shapes import Shape, whole
 
@@ -41,13 +41,18 @@ class Gather(Structural):
         return super().bind(*_axis_last(inputs, attributes))
 
     def forward(self, np: Any, x: Any, indices: Any, *, axis: int) -> Any:
-        indices = whole_places(self.name, indices)
+        indices = whole_places(np, self.name, indices)
         self.shape(np.shape(x), indices.shape, axis=axis)
         try:
             return np.take_along_axis(x, indices, axis)
         except IndexError:
             refuse_place(self.name, indices, np.shape(x)[axis], axis)
             raise
+
+    def lower(self, np: Any, x: Any, indices: Any, *, axis: int) -> Any:
+        """Numbers collected."""
+        self.shape(x.shape, np.shape(indices), axis=axis)
+        return np.take_along_axis(x, legal(np, self.name, indices, x.shape[axis], axis), axis)
 
     def backward(self, upstream: Any, x: Any, indices: Any, output: Any, *, axis: int) -> Any:
         return lambda: scatter(upstream, indices, axis=axis, size=x.shape[axis]), None
@@ -72,7 +77,7 @@ class Scatter(Structural):
     selectors = ("indices",)
 
     def forward(self, np: Any, x: Any, indices: Any, *, axis: int, size: int) -> Any:
-        indices = whole_places(self.name, indices)
+        indices = whole_places(np, self.name, indices)
         shape = self.shape(np.shape(x), indices.shape, axis=axis, size=size)
         refuse_place(self.name, indices, size, axis)
         axis = axis % len(shape)
@@ -84,6 +89,17 @@ class Scatter(Structural):
             np.ravel(lines + places), np.ravel(np.moveaxis(x, axis, -1)), math.prod(shape)
         )
         return np.moveaxis(total.reshape(*rest, size), -1, axis).astype(x.dtype)
+
+    def lower(self, np: Any, x: Any, indices: Any, *, axis: int, size: int) -> Any:
+        """Numbers added at their places."""
+        shape = self.shape(x.shape, np.shape(indices), axis=axis, size=size)
+        place = axis % len(shape)
+        chosen = np.from_front(legal(np, self.name, indices, size, axis), size)
+        return np.add_at(
+            shape,
+            x,
+            *[chosen if at == place else np.along(x.shape, at) for at in range(len(shape))],
+        )
 
     def backward(
         self, upstream: Any, x: Any, indices: Any, output: Any, *, axis: int, size: int
@@ -130,6 +146,11 @@ class ScatterAdd(Structural):
     def forward(self, np: Any, x: Any, indices: Any, source: Any, *, axis: int) -> Any:
         self.shape(np.shape(x), np.shape(indices), np.shape(source), axis=axis)
         return x + scatter.forward(np, source, indices, axis=axis, size=np.shape(x)[axis])
+
+    def lower(self, np: Any, x: Any, indices: Any, source: Any, *, axis: int) -> Any:
+        """Numbers added at their places, and x."""
+        self.shape(x.shape, np.shape(indices), np.shape(source), axis=axis)
+        return x + scatter.lower(np, source, indices, axis=axis, size=x.shape[axis])
 
     def backward(
         self, upstream: Any, x: Any, indices: Any, source: Any, output: Any, *, axis: int

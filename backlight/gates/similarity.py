@@ -66,6 +66,17 @@ class CosineSimilarity(Structural):
         ]
         return np.asarray(np.sum(first * second, axis=axis), np.result_type(x, y))
 
+    def lower(self, np: Any, x: Any, y: Any, *, axis: int = -1, epsilon: float = 1e-8) -> Any:
+        """Three sums and one quotient, where no product of float32 numbers can overflow."""
+        x, y = as_float(np, x), as_float(np, y)
+        if np.result_type(x, y) == np.float64:
+            return self.forward(np, x, y, axis=axis, epsilon=epsilon)
+        self.shape(x.shape, y.shape, axis=axis, epsilon=epsilon)
+        x, y = [one.astype(np.float64) for one in np.broadcast_arrays(x, y)]
+        lengths = [np.sqrt(np.sum(one * one, axis=axis)) for one in (x, y)]
+        first, second = [np.maximum(length, epsilon) for length in lengths]
+        return np.asarray(np.sum(x * y, axis=axis) / first / second, np.float32)
+
     def backward(
         self, upstream: Any, x: Any, y: Any, output: Any, *, axis: int, epsilon: float
     ) -> Any:

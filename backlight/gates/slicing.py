@@ -50,6 +50,23 @@ class SliceScatter(Mover):
         whole[brackets(key)] = x
         return whole
 
+    def lower(self, np: Any, x: Any, *, key: Key, shape: Shape) -> Any:
+        """Zeros put between the numbers and around them."""
+        self.shape(x.shape, key=key, shape=shape)
+        entries = [entry for entry in key if entry is not None]
+        chosen = [
+            range(entry % size, entry % size + 1)
+            if type(entry) is not tuple
+            else range(*builtins.slice(*entry).indices(size))
+            for entry, size in zip(entries, shape, strict=True)
+        ]
+        if 0 in map(len, chosen):
+            return np.zeros(shape, x.dtype)
+        part = np.reshape(x, [len(places) for places in chosen])
+        return np.put_back(
+            part, [places.start for places in chosen], [p.step for p in chosen], shape
+        )
+
     def backward(self, upstream: Any, x: Any, output: Any, *, key: Key, shape: Shape) -> Any:
         return (slice(upstream, key=key),)
 

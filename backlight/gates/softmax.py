@@ -11,6 +11,7 @@ from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample
 from backlight.gates.reduction import max as largest
 from backlight.gates.reduction import sum as total
+from backlight.gates.refusal import computed
 from backlight.gates.target import as_float
 from backlight.gates.transcendental import exp, log
 from backlight.shapes import Shape
@@ -54,6 +55,9 @@ class Softmax(Structural):
         self.shape(x.shape, axis=axis)
         if x.size == 0:
             return x
+        if not computed(np):  # as log_softmax and cross_entropy, which then share all of it
+            shifted, rest = shifted_and_rest(np, x, axis)
+            return np.exp(shifted) / (rest + 1.0).astype(x.dtype, copy=False)
         shifted, _ = shifted_by_largest(np, x, axis)
         powers = np.exp(shifted)
         whole = np.sum(powers, axis=axis, keepdims=True, dtype=np.float64)
@@ -127,7 +131,13 @@ class LogSoftmax(Structural):
 
 
 def shifted_by_largest(np: Any, x: Any, axis: int) -> tuple[Any, Any]:
-    """X minus the largest along the axis, and the place of the first that is the largest."""
+    """X minus the largest along the axis, and the place of the first that is the largest.
+
+    Before anything is computed: in place of the place, where numbers are as large as the largest.
+    """
+    if not computed(np):
+        peak = np.max(x, axis=axis, keepdims=True)
+        return np.where(x == np.inf, 0.0, x - peak), x == peak
     winner = np.expand_dims(np.argmax(x, axis=axis), axis)
     peak = np.take_along_axis(x, winner, axis)
     shifted = x - peak
@@ -140,6 +150,9 @@ def shifted_and_rest(np: Any, x: Any, axis: int) -> tuple[Any, Any]:
     """X minus the largest, and the sum of the exponentials of all others, in float64."""
     shifted, winner = shifted_by_largest(np, x, axis)
     powers = np.exp(shifted)
+    if not computed(np):  # the ties with the winner are counted: one pass, and no place is needed
+        others = np.sum(np.where(winner, 0.0, powers), axis=axis, keepdims=True, dtype=np.float64)
+        return shifted, others + (np.sum(winner, axis=axis, keepdims=True, dtype=np.float64) - 1.0)
     # A NaN at the winner, of a row of −∞ or with NaN in it, must not be written over.
     np.put_along_axis(powers, winner, np.take_along_axis(shifted, winner, axis), axis)
     return shifted, np.sum(powers, axis=axis, keepdims=True, dtype=np.float64)

@@ -12,6 +12,7 @@ from backlight import dtypes
 from backlight.errors import ArgumentError, DTypeError, RangeError, ShapeError, nearest
 from backlight.gates.family import Structural
 from backlight.gates.gate import Role, Sample
+from backlight.gates.refusal import computed
 from backlight.gates.view import reshape
 from backlight.shapes import Shape
 
@@ -86,7 +87,10 @@ class LabelDistribution(Structural):
         dtype: str = "float32",
     ) -> Any:
         hit = label_mask.forward(np, labels, classes=classes, axis=axis)
-        rows = ((1.0 - smoothing) * hit + smoothing / classes).astype(dtype, copy=False)
+        elsewhere = smoothing / classes
+        rows = np.where(
+            hit, np.asarray(1.0 - smoothing + elsewhere, dtype), np.asarray(elsewhere, dtype)
+        )
         if ignored is None:
             return rows
         return np.where(np.expand_dims(labels, axis) == ignored, 0.0, rows)
@@ -158,8 +162,18 @@ def check_labels(np: Any, subject: str, labels: Any, classes: int, ignored: int 
         )
     if ignored is not None:
         labels = np.where(labels == ignored, 0, labels)
+    if computed(np):
+        refuse_labels(subject, labels, classes)
+    else:
+        right = (labels >= 0) & (labels < classes)
+        labels = np.check(labels, right, refuse_labels, (subject, ..., classes))
+    return labels.astype(np.int64, copy=False)
+
+
+def refuse_labels(subject: str, labels: Any, classes: int) -> None:
+    """Raise RangeError for the first label that is no class."""
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        place = tuple(map(int, np.argwhere((labels < 0) | (labels >= classes))[0]))
+        place = tuple(map(int, numpy.argwhere((labels < 0) | (labels >= classes))[0]))
         # A message about labels counted from 1 would help whoever made them.
         remedy = (
             "Labels are counted from 0."
@@ -173,7 +187,6 @@ def check_labels(np: Any, subject: str, labels: Any, classes: int, ignored: int 
             needs=f"labels from 0 to {classes - 1}, one for each of {classes} classes",
             remedy=remedy,
         )
-    return labels.astype(np.int64, copy=False)
 
 
 def as_float(np: Any, values: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from backlight import shapes
 from backlight.errors import ArgumentError, ShapeError
-from backlight.gates.convolution import check_groups
+from backlight.gates.convolution import check_groups, geometry
 from backlight.gates.family import Structural, draw
 from backlight.gates.gate import Role, Sample, find
 from backlight.gates.reduction import sum as total
@@ -57,6 +57,15 @@ class TransposedConvolution(Structural, abstract=True):
         if bias is not None:
             output += bias.reshape(-1, *(1,) * self.rank)
         return output
+
+    def lower(self, np: Any, x: Any, weight: Any, bias: Any = None, **settings: Any) -> Any:
+        """The gradient of a convolution by its data, and the bias added to it."""
+        given = [one for one in (x, weight, bias) if one is not None]
+        shape = self.shape(*[one.shape for one in given], **settings)
+        kind = self.dtype(*[one.dtype for one in given])
+        window = geometry(self.name, weight.shape[2:], settings) | {"size": shape[2:]}
+        output = np.images("_by_data", x, weight, shape, kind, window)
+        return output if bias is None else output + bias.reshape(-1, *(1,) * self.rank)
 
     def backward(
         self,

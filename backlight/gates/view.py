@@ -278,6 +278,10 @@ class Pad(Mover):
         ] = x
         return bordered
 
+    def lower(self, np: Any, x: Any, *, widths: Widths, value: float = 0.0) -> Any:
+        """A border around the array."""
+        return np.pad(np.asarray(x), _pairs(widths, np.ndim(x)), value)
+
     def backward(self, upstream: Any, x: Any, output: Any, *, widths: Widths, value: float) -> Any:
         pairs = _pairs(widths, len(x.shape))
         return (

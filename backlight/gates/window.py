@@ -7,7 +7,7 @@ and a dilation D along every spatial axis; one place inside it is a *tap*.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,56 @@ class Window:
         every = np.lib.stride_tricks.sliding_window_view(padded, self.extent, axis=spatial)
         steps = tuple(slice(0, (n - 1) * s + 1, s) for n, s in zip(count, self.stride, strict=True))
         return every[(..., *steps, *(slice(None, None, d) for d in self.dilation))]
+
+
+def looked_through(np: Any, x: Any, window: Window, count: Shape, filler: Any) -> Any:
+    """For a compiler, all windows of an image bordered by `filler`: (N, C, *count, *kernel)."""
+    needed = [
+        (number - 1) * step + extent
+        for number, step, extent in zip(count, window.stride, window.extent, strict=True)
+    ]
+    after = [
+        max(0, need - size - pad)
+        for need, size, pad in zip(needed, x.shape[2:], window.padding, strict=True)
+    ]
+    around = [(0, 0), (0, 0), *zip(window.padding, after, strict=True)]
+    bordered = np.pad(x, around, filler)
+    return np.windows(bordered, window.kernel, window.stride, window.dilation, count)
+
+
+def looking_at(
+    np: Any, sizes: Shape, window: Window, *ys: tuple[Any, Any]
+) -> Iterator[tuple[Shape, list[Any]]]:
+    """For every place of an image, the windows that may see it, for a compiler.
+
+    Each y is (N, C, *windows) with a filler for where there is no window. Yields how many windows
+    back from the last that begins before the place, along every axis, and the ys of those windows,
+    (N, C, *sizes). There are ⌈F/S⌉ along an axis: one where windows do not overlap.
+    """
+    wide = [(_repeated(np, y, window.stride), filler) for y, filler in ys]
+    back = [-(-kernel // step) for kernel, step in zip(window.kernel, window.stride, strict=True)]
+    for taps in itertools.product(*map(range, back)):
+        first = [p - t * s for p, t, s in zip(window.padding, taps, window.stride, strict=True)]
+        yield taps, [_moved(np, y, first, sizes, filler) for y, filler in wide]
+
+
+def _repeated(np: Any, y: Any, times: Shape) -> Any:
+    """Every number repeated along the spatial axes."""
+    ones = [size for count in y.shape[2:] for size in (count, 1)]
+    full = [size for pair in zip(y.shape[2:], times, strict=True) for size in pair]
+    spread_out = np.broadcast_to(np.reshape(y, (*y.shape[:2], *ones)), (*y.shape[:2], *full))
+    merged = [count * step for count, step in zip(y.shape[2:], times, strict=True)]
+    return np.reshape(spread_out, (*y.shape[:2], *merged))
+
+
+def _moved(np: Any, y: Any, first: Sequence[int], sizes: Shape, filler: Any) -> Any:
+    """As many places of y as `sizes` says, from `first` on; the filler where there are none."""
+    around, cut = [(0, 0), (0, 0)], [slice(None), slice(None)]
+    for start, size, have in zip(first, sizes, y.shape[2:], strict=True):
+        before, after = max(0, -start), max(0, start + size - have)
+        around.append((before, after))
+        cut.append(slice(start + before, start + before + size))
+    return np.pad(y, around, filler)[tuple(cut)]
 
 
 def _clipped(first: int, stride: int, size: int, windows: int) -> tuple[slice, slice]:

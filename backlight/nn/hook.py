@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any, Self
 
+from backlight.engine.tracing import changed
+
 _numbers = itertools.count()
 
 
@@ -15,10 +17,12 @@ class Hook:
         self._book = book
         self._number = next(_numbers)
         book[self._number] = function
+        changed()
 
     def remove(self) -> None:
         """Call the hook no more."""
         self._book.pop(self._number, None)
+        changed()
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ import numpy as np
 from backlight import dtypes
 from backlight.engine.mode import clock
 from backlight.engine.tensor import Tensor
+from backlight.engine.tracing import changed, here, tracers
 from backlight.errors import ArgumentError, BacklightError, DTypeError, ShapeError
 from backlight.nn import state
 from backlight.nn.hook import Hook
@@ -77,6 +78,8 @@ class Module(Tree):
         stack = calls.stack
         stack.append(self)
         try:
+            if tracers and here() is not None:
+                here().enter(self)
             if self._pre_hooks:
                 inputs = self._before(inputs)
             output = self.forward(*inputs, **named)
@@ -225,6 +228,9 @@ class Module(Tree):
             )
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.dtype.kind == "f" and tensor.dtype != target:
+                if tracers and here() is not None:
+                    here().refuse_memory("to(dtype)")
+                changed()
                 tensor._value = tensor._value.astype(target)
                 tensor._changed = next(clock)
                 tensor.grad = None if tensor.grad is None else tensor.grad.to(target)

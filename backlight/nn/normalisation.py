@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from backlight.engine.create import ones, zeros
 from backlight.engine.mode import no_grad
 from backlight.engine.tensor import Tensor, as_tensor
+from backlight.engine.tracing import here
 from backlight.errors import ArgumentError, ShapeError
 from backlight.gates.grouping import group_norm, instance_norm, local_response_norm
 from backlight.gates.normalisation import layer_norm
@@ -107,7 +108,8 @@ class _BatchNorm(_Affine):
             count: Any = self.num_batches_tracked
             with no_grad():
                 count.copy_(count + 1)
-            share = 1.0 / float(count) if share is None else share
+            if share is None:
+                share = self._average_share(count)
         return batch_norm(
             x,
             self.running_mean,
@@ -115,9 +117,19 @@ class _BatchNorm(_Affine):
             self.weight,
             self.bias,
             training=self.training,
-            momentum=share or 0.0,
+            momentum=0.0 if share is None else share,
             eps=self.eps,
         )
+
+    @staticmethod
+    def _average_share(count: Any) -> Any:
+        """One over the number of batches so far: the weight of the newest in their mean."""
+        tracer = here()
+        if tracer is None:
+            return 1.0 / float(count)
+        # The count moves on after the call, by the change in place that was just written down.
+        calls = 1.0 + tracer.times(id(count))
+        return tracer.number("1 / batches", lambda: 1.0 / (float(count._value) + calls))
 
     def describe(self) -> str:
         """BatchNorm2d 64."""

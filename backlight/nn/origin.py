@@ -11,6 +11,7 @@ import threading
 from typing import Any, ClassVar, Protocol
 
 from backlight.engine.tensor import Tensor
+from backlight.engine.tracing import layers
 
 
 class _Layer(Protocol):
@@ -31,6 +32,7 @@ class _Calls(threading.local):
 
 
 calls = _Calls()
+layers.stack = lambda: calls.stack
 """`calls.stack`: the modules this thread is inside of, outermost first."""
 
 _FAR = 8
@@ -111,6 +113,9 @@ def current_path() -> str:
             steps.append(step)
             above = place
     return ".".join(steps)
+
+
+layers.path = current_path
 
 
 def stamp(module: _Layer, inputs: tuple[Any, ...], output: Any) -> None:

@@ -92,8 +92,7 @@ class _Recurrent(Module):
             )
         elif self.batch_first:
             x = transpose(x, (1, 0, 2))
-        steps = _steps(x)
-        if not steps:
+        if not x.shape[0]:
             raise self.refuse(
                 ShapeError,
                 x,
@@ -101,8 +100,7 @@ class _Recurrent(Module):
                 needs="at least one",
                 remedy="Drop empty sequences",
             )
-        steps, last = self._layers(steps, self._start(x, state))
-        output = stack(*steps)
+        output, last = self._layers(x, self._start(x, state))
         final = tuple(stack(*[one[place] for one in last]) for place in range(self.states))
         if rank == 2:
             output = output.reshape(output.shape[0], output.shape[2])
@@ -117,39 +115,36 @@ class _Recurrent(Module):
         """The states after one step; the first of them is the hidden state."""
         raise NotImplementedError
 
-    def _layers(self, steps: list[Any], start: list[tuple[Any, ...]]) -> tuple[list[Any], Any]:
-        """All layers from below, both ways if asked: their outputs, and each one's last state."""
+    def _layers(self, x: Any, start: list[tuple[Any, ...]]) -> tuple[Any, Any]:
+        """All layers from below, both ways if asked: the outputs, and each one's last state."""
         last: list[tuple[Any, ...]] = []
         for layer in range(self.num_layers):
             ways = []
             for reverse in ("", "_reverse")[: 1 + self.bidirectional]:
                 outputs, state = self._sweep(
-                    steps, start[len(last)], f"l{layer}{reverse}", bool(reverse)
+                    x, start[len(last)], f"l{layer}{reverse}", bool(reverse)
                 )
                 last.append(state)
                 ways.append(outputs)
-            steps = (
-                ways[0]
-                if len(ways) == 1
-                else [concatenate(*both, axis=-1) for both in zip(*ways, strict=True)]
-            )
+            x = ways[0] if len(ways) == 1 else concatenate(*ways, axis=-1)
             if self.dropout and self.training and layer + 1 < self.num_layers:
-                steps = [dropout(one, self.dropout) for one in steps]
-        return steps, last
+                x = dropout(x, self.dropout)
+        return x, last
 
     def _sweep(
-        self, steps: list[Any], state: tuple[Any, ...], suffix: str, reverse: bool
-    ) -> tuple[list[Any], tuple[Any, ...]]:
-        """One layer in one direction."""
+        self, x: Any, state: tuple[Any, ...], suffix: str, reverse: bool
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """One layer in one direction. What comes from the inputs is one product for all steps."""
         books = self._parameters
+        every = linear(x, books[f"weight_ih_{suffix}"], books.get(f"bias_ih_{suffix}"))
+        steps = _steps(every)
         outputs = []
-        for x in reversed(steps) if reverse else steps:
-            from_input = linear(x, books[f"weight_ih_{suffix}"], books.get(f"bias_ih_{suffix}"))
+        for from_input in reversed(steps) if reverse else steps:
             state = self.step(
                 from_input, state, books[f"weight_hh_{suffix}"], books.get(f"bias_hh_{suffix}")
             )
             outputs.append(state[0])
-        return outputs[::-1] if reverse else outputs, state
+        return stack(*(outputs[::-1] if reverse else outputs)), state
 
     def _start(self, x: Any, state: Any) -> list[tuple[Any, ...]]:
         """The initial states of each layer and direction; zeros where none are given."""

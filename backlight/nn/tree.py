@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from backlight.engine.tensor import Tensor, as_tensor
+from backlight.engine.tracing import changed, here, tracers
 from backlight.errors import ArgumentError, DTypeError, nearest
 from backlight.nn.parameter import Parameter
 
@@ -40,6 +41,10 @@ class Tree:
 
     def __setattr__(self, name: str, value: Any) -> None:
         books: dict[str, Any] = self.__dict__
+        if tracers and here() is not None:
+            here().attribute(self, name)
+        if name == "training":
+            changed()
         if isinstance(value, Tree):
             self._adopt(name, value)
             kept = "_modules"
@@ -71,6 +76,8 @@ class Tree:
         books[name] = value
 
     def __delattr__(self, name: str) -> None:
+        if tracers and here() is not None:
+            here().attribute(self, name)
         for book in (self._parameters, self._buffers, self._modules):
             book.pop(name, None)
         super().__delattr__(name)
@@ -93,6 +100,8 @@ class Tree:
                 needs="a name without dots that nothing else has",
                 remedy="Choose another name.",
             )
+        if tracers and here() is not None:
+            here().attribute(self, name)
         self._buffers[name] = None if value is None else as_tensor(value)
         self.__dict__[name] = self._buffers[name]
         (self._passing.discard if persistent else self._passing.add)(name)

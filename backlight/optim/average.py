@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from backlight.engine.mode import no_grad
 from backlight.engine.tensor import Tensor
+from backlight.engine.tracing import changed, here
 from backlight.errors import NonFiniteError
 from backlight.optim.parameters import named, title
 from backlight.optim.saved import refusal
@@ -63,6 +65,10 @@ class ExponentialMovingAverage:
         NonFiniteError
             If a parameter is NaN or infinite; no average is changed.
         """
+        tracer = here()
+        if tracer is not None:
+            self._record(tracer)
+            return
         for index, (name, parameter) in enumerate(self._pairs):
             if not np.all(np.isfinite(parameter._value)):
                 raise NonFiniteError(
@@ -79,14 +85,46 @@ class ExponentialMovingAverage:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Within this block the parameters are the averages; afterwards they are themselves."""
-        kept = [np.array(parameter._value) for _, parameter in self._pairs]
+        tracer = here()
+        averages: list[Any] = self._averages
+        if tracer is None:
+            kept: list[Any] = [np.array(parameter._value) for _, parameter in self._pairs]
+        else:
+            kept = [parameter.detach().clone() for _, parameter in self._pairs]
+            averages = self._states(tracer)
         try:
-            for average, (_, parameter) in zip(self._averages, self._pairs, strict=True):
+            for average, (_, parameter) in zip(averages, self._pairs, strict=True):
                 parameter.copy_(average)
             yield
         finally:
             for before, (_, parameter) in zip(kept, self._pairs, strict=True):
                 parameter.copy_(before)
+
+    def _states(self, tracer: Any) -> list[Tensor]:
+        """The averages as memory that a compiled function reads and writes."""
+        return [
+            tracer.state(
+                ("average", id(self), place),
+                f"average of {title(place, name)}",
+                lambda place=place: self._averages[place],
+                parameter.shape,
+                parameter.dtype,
+            )
+            for place, (name, parameter) in enumerate(self._pairs)
+        ]
+
+    def _record(self, tracer: Any) -> None:
+        """Write the update down, for a compiled function."""
+        decay = self.decay
+        tracer.watched.append(lambda _: self.decay == decay)
+        with no_grad():
+            for average, (_, parameter) in zip(self._states(tracer), self._pairs, strict=True):
+                tracer.write(average, average + (1 - decay) * (parameter - average))
+
+        def count(_: Any) -> None:
+            self.updates += 1
+
+        tracer.effects.append(count)
 
     def state_dict(self) -> dict[str, Any]:
         """The decay, the number of updates and copies of the averages by index."""
@@ -123,5 +161,6 @@ class ExponentialMovingAverage:
                     f"shape {mine.shape} and type {mine.dtype}",
                 )
         decay = number(self.kind, "decay", state["decay"], DECAY)
+        changed()
         self.decay, self.updates = decay, int(state["updates"])
         self._averages = [np.array(theirs[str(i)], order="C") for i in range(len(names))]

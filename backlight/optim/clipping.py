@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 
+from backlight.engine.mode import no_grad
 from backlight.engine.tensor import Tensor
-from backlight.errors import ArgumentError
+from backlight.engine.tracing import here
+from backlight.errors import ArgumentError, NonFiniteError
+from backlight.gates.choice import clip, isfinite, maximum, where
+from backlight.gates.quantifier import all as all_true
+from backlight.gates.reduction import max as largest_of
+from backlight.gates.reduction import sum as total_of
+from backlight.gates.transcendental import sqrt
 from backlight.optim.optimizer import finite_gradient
 from backlight.optim.parameters import named, title
 from backlight.optim.setting import POSITIVE, number
 
 
-def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0) -> np.float64:
+def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0) -> Any:
     """Scale all gradients together so that their common norm is `max_norm` at most.
 
     The numbers are first divided by the largest of them, so that the norm of large gradients does
@@ -33,7 +41,7 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0) ->
     Returns
     -------
     float64
-        The norm before clipping.
+        The norm before clipping; a tensor while a function is compiled.
 
     Raises
     ------
@@ -57,6 +65,9 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0) ->
             needs="a number from 1 on, or math.inf",
             remedy="Leave it out for the ordinary length.",
         )
+    tracer = here()
+    if tracer is not None:
+        return _recorded_norm(_recorded_gradients(tracer, subject, parameters), limit, norm_type)
     gradients = _finite_gradients(subject, parameters)
     largest = max(
         (float(np.max(np.abs(gradient), initial=0)) for _, gradient in gradients), default=0.0
@@ -69,7 +80,7 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0) ->
             float(np.sum(np.abs(gradient.astype(np.float64) / largest) ** norm_type))
             for _, gradient in gradients
         )
-        relative = total ** (1 / norm_type)
+        relative = math.sqrt(total) if norm_type == 2 else total ** (1 / norm_type)
     # Both factors stay in range even where their product, the norm, would not.
     if relative > limit / largest:
         for parameter, gradient in gradients:
@@ -96,6 +107,11 @@ def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     [-1.0, 0.5]
     """
     bound = number("clip_grad_value_", "clip_value", clip_value, POSITIVE)
+    tracer = here()
+    if tracer is not None:
+        for parameter, gradient in _recorded_gradients(tracer, "clip_grad_value_", parameters):
+            parameter.grad = clip(gradient, low=-bound, high=bound)
+        return
     for parameter, gradient in _finite_gradients("clip_grad_value_", parameters):
         parameter.grad = Tensor.share(np.clip(gradient, -bound, bound))
 
@@ -109,3 +125,53 @@ def _finite_gradients(subject: str, parameters: Any) -> list[tuple[Tensor, Any]]
             finite_gradient(subject, title(index, name), gradient)
             found.append((parameter, gradient))
     return found
+
+
+# ── written down by a compiler: the same formulas with gates ───────────────────────────────
+
+
+def _recorded_gradients(tracer: Any, subject: str, parameters: Any) -> list[tuple[Tensor, Tensor]]:
+    """Parameters with their gradients, which are checked to be finite at each call."""
+    found = []
+    for index, (name, parameter) in enumerate(named(subject, parameters)):
+        gradient = parameter.grad
+        if gradient is not None and gradient.size:
+            with no_grad():
+                tracer.check(all_true(isfinite(gradient)), _refuse(subject, title(index, name)))
+            found.append((parameter, gradient.detach()))
+    return found
+
+
+def _recorded_norm(gradients: list[tuple[Tensor, Tensor]], limit: float, norm_type: float) -> Any:
+    if not gradients:
+        return np.float64(0)
+    wide = [gradient.double() for _, gradient in gradients]
+    largest = largest_of(abs(wide[0]))
+    for other in wide[1:]:
+        largest = maximum(largest, largest_of(abs(other)))
+    unit = where(largest == 0, 1.0, largest)
+    relative = where(largest == 0, largest, 1.0)
+    if norm_type != math.inf:
+        parts = [abs(one / unit) for one in wide]
+        sums = [total_of(one * one if norm_type == 2 else one**norm_type) for one in parts]
+        total = sums[0]
+        for other in sums[1:]:
+            total = total + other
+        relative = sqrt(total) if norm_type == 2 else total ** (1 / norm_type)
+    too_long = relative > limit / unit
+    for (parameter, gradient), one in zip(gradients, wide, strict=True):
+        clipped = (one / unit * (limit / relative)).to(gradient.dtype)
+        parameter.grad = where(too_long, clipped, gradient)
+    return relative * largest
+
+
+def _refuse(subject: str, who: str) -> Callable[[], NoReturn]:
+    def fail() -> NoReturn:
+        raise NonFiniteError(
+            subject,
+            got=f"a gradient of {who} with NaN or infinity",
+            needs="finite gradients; nothing was updated",
+            remedy="Lower the learning rate, or look for the first gate that gave NaN or infinity.",
+        )
+
+    return fail

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backlight.engine.mode import enable_grad, no_grad
+from backlight.engine.tracing import here, refusal
 from backlight.errors import ArgumentError, GraphError, NonFiniteError, nearest
 from backlight.optim import saved
 from backlight.optim.line_search import Point, backtracking, strong_wolfe
@@ -148,6 +149,12 @@ class LBFGS(Optimizer):
             If loss or gradient are NaN or infinite where no line search can avoid it. The
             parameters are then what they were before the call.
         """
+        if here() is not None:
+            raise refusal(
+                f"{self.kind}.step, which decides by the loss how far to go",
+                "steps whose work does not depend on values",
+                "Compile the closure (loss and gradients), and call step outside; or use Adam.",
+            )
         if closure is None:
             raise ArgumentError(
                 self.kind,
@@ -166,7 +173,7 @@ class LBFGS(Optimizer):
 
     def _moves(self, closure: Callable[[], Any]) -> Any:
         group = self.param_groups[0]
-        s = {name: self._current(name, group[name]) for name in self.defaults}
+        s = {name: self.current(name, group[name]) for name in self.defaults}
         self.validate(s)
         budget = s["max_eval"] or s["max_iter"] * 5 // 4
         first, loss, gradient = self._evaluate(closure, strict=True)

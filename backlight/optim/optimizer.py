@@ -16,9 +16,11 @@ import numpy as np
 
 from backlight.engine.mode import enable_grad, no_grad
 from backlight.engine.tensor import Tensor
+from backlight.engine.tracing import here
 from backlight.errors import ArgumentError, NonFiniteError, ShapeError
-from backlight.optim import saved
+from backlight.optim import recorded, saved
 from backlight.optim.parameters import named, title
+from backlight.optim.recorded import SUSPICIOUS
 from backlight.optim.setting import NOT_NEGATIVE, RANGES, Range, known, number, setting
 
 Array = np.ndarray[Any, Any]
@@ -26,9 +28,6 @@ Slots = dict[str, Any]
 
 PIECE = 32768
 """Elements updated at a time: the temporaries of a rule then stay in the processor's cache."""
-
-SUSPICIOUS = 1e24
-"""Σg² above which an update is rehearsed first, because a square might overflow float32."""
 
 
 @dataclass
@@ -167,6 +166,10 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        tracer = here()
+        if tracer is not None:
+            recorded.step(self, tracer)
+            return loss
         with np.errstate(all="ignore"):
             updates = list(self._prepared())
             with no_grad():
@@ -245,7 +248,7 @@ class Optimizer:
     def _prepared(self) -> Iterator[Update]:
         index = -1
         for group in self.param_groups:
-            settings = {name: self._current(name, group[name]) for name in self.defaults}
+            settings = {name: self.current(name, group[name]) for name in self.defaults}
             for name, parameter in zip(group["names"], group["params"], strict=True):
                 index += 1
                 if parameter.grad is None:
@@ -261,7 +264,8 @@ class Optimizer:
                     self._rehearse(title(index, name), update)
                 yield update
 
-    def _current(self, name: str, value: Any) -> Any:
+    def current(self, name: str, value: Any) -> Any:
+        """A group's setting as the formula computes with it, once it is allowed."""
         # Schedules end at 0, which would be a mistake to begin with.
         if name == "lr":
             return number(f"{self.kind}, at this step,", name, value, NOT_NEGATIVE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from backlight.engine.tracing import here
 from backlight.errors import ArgumentError
 from backlight.optim.optimizer import Optimizer
 from backlight.optim.saved import refusal
@@ -60,6 +61,10 @@ class Schedule:
 
     def step(self) -> None:
         """Move on by one and set the optimiser's rates."""
+        tracer = here()
+        if tracer is not None:
+            tracer.effects.append(lambda _: self.step())
+            return
         self.last_step += 1
         self._set()
 

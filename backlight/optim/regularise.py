@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from backlight.engine.mode import no_grad
 from backlight.engine.tensor import Tensor
+from backlight.engine.tracing import here
 from backlight.errors import ArgumentError, NonFiniteError
+from backlight.gates.choice import where
+from backlight.gates.reduction import max as largest_of
 from backlight.gates.reduction import sum as total
+from backlight.gates.transcendental import sqrt
 from backlight.optim.parameters import named, title
 from backlight.optim.setting import NOT_NEGATIVE, POSITIVE, number
 
@@ -112,6 +117,9 @@ def max_norm_(parameters: Any, limit: float, include: Filter = is_weight) -> Non
     """
     limit = number("max_norm_", "limit", limit, POSITIVE)
     pairs = _included("max_norm_", parameters, include)
+    if here() is not None:
+        _recorded_max_norm([parameter for _, parameter in pairs], limit)
+        return
     for index, (name, parameter) in enumerate(pairs):
         if not np.all(np.isfinite(parameter._value)):
             raise NonFiniteError(
@@ -133,6 +141,20 @@ def max_norm_(parameters: Any, limit: float, include: Filter = is_weight) -> Non
         room = limit * (1 - 4 * float(np.finfo(parameter.dtype).eps))
         short = np.where(long, unit / np.where(relative == 0, 1, relative) * room, rows)
         parameter.copy_(short.reshape(parameter.shape).astype(parameter.dtype))
+
+
+def _recorded_max_norm(parameters: list[Tensor], limit: float) -> None:
+    """The same with gates, as a compiler writes it down."""
+    with no_grad():
+        for parameter in parameters:
+            rows = parameter.double().reshape(parameter.shape[0], -1)
+            largest = largest_of(abs(rows), axis=1, keepdims=True)
+            unit = rows / where(largest == 0, 1.0, largest)
+            relative = sqrt(total(unit * unit, axis=1, keepdims=True))
+            room = limit * (1 - 4 * float(np.finfo(parameter.dtype).eps))
+            short = unit / where(relative == 0, 1.0, relative) * room
+            kept = where(relative * largest > limit, short, rows)
+            parameter.copy_(kept.reshape(*parameter.shape).to(parameter.dtype))
 
 
 def weight_decay_groups(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backlight.engine.tracing import changed
 from backlight.errors import BacklightError, CheckpointError
 from backlight.optim.parameters import title
 from backlight.optim.setting import NOT_NEGATIVE, number, setting
@@ -58,6 +59,7 @@ def load_state_dict(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     # Everything has been checked: only now is anything changed.
     for group, settings in zip(optimizer.param_groups, groups, strict=True):
         group.update(settings)
+    changed()
     optimizer.state.clear()
     optimizer.state.update(slots)
 

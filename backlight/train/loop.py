@@ -11,19 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from backlight.engine.nonfinite import first_nonfinite
-from backlight.engine.tensor import Tensor
 from backlight.errors import CheckpointError, NonFiniteError
-from backlight.optim import clip_grad_norm_
+from backlight.native.inspection import Inspection
 from backlight.train import checkpoint, observe, snapshot
 from backlight.train.held_out import looks, record_look
 from backlight.train.interrupt import Interrupt
 from backlight.train.metrics import Evaluation, evaluate
 from backlight.train.pipeline import Parts
 from backlight.train.run import Run
+from backlight.train.step import Step
 
 OBSERVED_AN_EPOCH = 4
 """How often an epoch gradient norms and update ratios are written down."""
@@ -85,6 +83,9 @@ class Trainer:
     listen: Listener = lambda _name, _record: None
     position: Position = field(default_factory=Position)
 
+    def __post_init__(self) -> None:
+        self.step = Step(self.parts, self._inspected)
+
     def fit(self) -> Outcome:
         """Train to the last epoch, or until told to stop; evaluate the best on the test split.
 
@@ -138,46 +139,30 @@ class Trainer:
 
     def _step(self, inputs: Any, labels: Any) -> None:
         parts, position = self.parts, self.position
-        module, optimizer = parts.model.module, parts.optimizer
-
-        scores = module(Tensor.share(inputs))
-        loss = parts.model.loss(scores, Tensor.share(labels))
-        value = float(loss.item())
-        if not np.isfinite(value):
-            born = first_nonfinite(loss)
-            raise self._stopped(
-                f"a loss of {value}", "a finite loss", f"It began here: {born}" if born else ""
-            )
-        optimizer.zero_grad()
-        loss.backward()
-
+        module = parts.model.module
         watched = self._is_watched(position.step)
-        norms = observe.parameter_norms(module) if watched else {}
         updates = observe.Updates(module) if watched else None
-        rate = float(optimizer.param_groups[0]["lr"])
+        rate = float(parts.optimizer.param_groups[0]["lr"])
         try:
-            if parts.settings.clip is not None:
-                clip_grad_norm_(module.parameters(), parts.settings.clip)
-            optimizer.step()
+            taken = self.step(inputs, labels, watched=watched)
         except NonFiniteError as problem:
+            subject = "" if problem.subject == "the loss" else f" ({problem.subject})"
             raise self._stopped(
-                f"{problem.got} ({problem.subject})", problem.needs, problem.source
+                f"{problem.got}{subject}", problem.needs, problem.source
             ) from problem
         parts.schedule.step()
-        if parts.average is not None:
-            parts.average.update()
 
         position.step += 1
-        position.loss_sum += value * len(labels)
-        position.right += int((np.asarray(scores._value).argmax(axis=1) == labels).sum())
+        position.loss_sum += taken.loss * len(labels)
+        position.right += taken.right
         position.seen += len(labels)
-        self._tell("step", {"loss": value, "lr": rate, "epoch": position.epoch + 1})
+        self._tell("step", {"loss": taken.loss, "lr": rate, "epoch": position.epoch + 1})
         if updates is not None:
             self._tell(
                 "layers",
                 {
                     "epoch": position.epoch + 1,
-                    "gradient_norm": norms,
+                    "gradient_norm": taken.norms,
                     "update_ratio": updates.ratios(module),
                 },
             )
@@ -186,7 +171,7 @@ class Trainer:
         """Close the epoch: validate, write down, and save now and then."""
         parts, position = self.parts, self.position
         with self._averaged():
-            validation = evaluate(parts.model.module, parts.model.loss, parts.validation)
+            validation = self._evaluate(parts.validation)
         if validation.accuracy > position.best_accuracy:
             position.best_accuracy = validation.accuracy
             position.best_step, position.best_epoch = position.step, position.epoch
@@ -231,7 +216,7 @@ class Trainer:
     def _start(self) -> None:
         parts = self.parts
         with threadpool_limits(limits=1):
-            before = evaluate(parts.model.module, parts.model.loss, parts.validation)
+            before = self._evaluate(parts.validation)
         self._tell(
             "start",
             {
@@ -259,7 +244,7 @@ class Trainer:
         best = checkpoint.best(self.run.checkpoints)
         snapshot.load_best(parts, best)
         with self._averaged():
-            test = evaluate(parts.model.module, parts.model.loss, parts.test)
+            test = self._evaluate(parts.test)
         count = self._look(best.step, test.accuracy)
         self._tell(
             "end",
@@ -349,12 +334,31 @@ class Trainer:
                 for record in self.run.read("metrics")
             )
 
+    def _evaluate(self, batches: Any) -> Evaluation:
+        model = self.parts.model
+        return evaluate(model.module, model.loss, batches, self.step.forward)
+
     # ── small things ───────────────────────────────────────────────────────────────────────
 
     def _tell(self, event: str, record: dict[str, Any]) -> None:
         line = {"event": event, "step": self.position.step, **record}
         self.run.log("metrics", line)
         self.listen(event, line)
+
+    def _inspected(self, found: Inspection) -> None:
+        """Write down what was checked of a program, and what was not."""
+        record = {
+            "step": self.position.step,
+            "program": found.label.strip("_"),
+            "ok": found.ok,
+            "results": len(found.rows),
+            "slopes": len(found.slopes),
+            "worst": max((row.error for row in found.rows), default=0.0),
+            "seconds": found.seconds,
+            "notes": found.notes,
+            "unchecked": found.unchecked,
+        }
+        self.run.log("checks", record)
 
     def _is_watched(self, step: int) -> bool:
         every = max(1, self.parts.steps_per_epoch // OBSERVED_AN_EPOCH)

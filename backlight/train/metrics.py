@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,28 @@ class Evaluation:
         return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def evaluate(module: Any, loss: Any, batches: Iterable[tuple[Array, Array]]) -> Evaluation:
-    """Run a model over a split: evaluation mode, no gradients, batches in their order."""
+def scoring(module: Any, loss: Any) -> Callable[[Tensor, Tensor], tuple[Any, Any]]:
+    """The function of inputs and labels that gives a model's scores and their mean loss."""
+
+    def forward(inputs: Tensor, labels: Tensor) -> tuple[Any, Any]:
+        scores = module(inputs)
+        return scores, loss(scores, labels)
+
+    return forward
+
+
+def evaluate(
+    module: Any,
+    loss: Any,
+    batches: Iterable[tuple[Array, Array]],
+    forward: Callable[[Tensor, Tensor], tuple[Any, Any]] | None = None,
+) -> Evaluation:
+    """Run a model over a split: evaluation mode, no gradients, batches in their order.
+
+    `forward` answers with the scores and the loss of a batch; it is there for a compiled function
+    (see `train.step.forward`), and makes no other difference.
+    """
+    answer = forward or scoring(module, loss)
     was_training = module.training
     module.eval()
     total = 0.0
@@ -75,9 +95,9 @@ def evaluate(module: Any, loss: Any, batches: Iterable[tuple[Array, Array]]) -> 
     try:
         with no_grad():
             for inputs, right in batches:
-                answer = module(Tensor.share(inputs))
-                total += float(loss(answer, Tensor.share(right)).item()) * len(right)
-                scores.append(answer.numpy())
+                found, mean = answer(Tensor.share(inputs), Tensor.share(right))
+                total += float(mean.item()) * len(right)
+                scores.append(found.numpy())
                 labels.append(right)
     finally:
         module.train(was_training)

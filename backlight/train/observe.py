@@ -23,15 +23,6 @@ SATURATED = 0.99
 """A squashing unit beyond this share of its range, for every example, counts as saturated."""
 
 
-def parameter_norms(module: Any) -> dict[str, float]:
-    """The Euclidean norm of each parameter's gradient."""
-    return {
-        name: float(np.linalg.norm(p.grad._value.astype(np.float64)))
-        for name, p in module.named_parameters()
-        if p.grad is not None
-    }
-
-
 class Updates:
     """How far one step moves each parameter, as a share of its own size.
 

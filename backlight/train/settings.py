@@ -220,6 +220,12 @@ def _models() -> list[str]:
     return names()
 
 
+def _precisions() -> list[str]:
+    from backlight.native.compile import PRECISIONS
+
+    return list(PRECISIONS)
+
+
 def _optimizers() -> list[str]:
     from backlight.optim import rules
 
@@ -295,6 +301,12 @@ class Settings:
     limit: int | None = setting(None, count(2), "use only this many training examples")
     seed: int = setting(0, count(0, 2**63 - 1), "seed of every random number")
     checkpoint_every: int = setting(1, count(1), "epochs between checkpoints")
+    compile: bool = setting(True, flag(), "run each step as one native program")
+    check: bool = setting(True, flag(), "compare the program with eager and float64 as it runs")
+    precision: str = setting(
+        "float32", choice(_precisions), "how products are taken: one of", among=_precisions
+    )
+    threads: int | None = setting(None, count(1, 256), "threads of the program; all cores if unset")
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any], origin: str = "") -> dict[str, Any]:

@@ -282,3 +282,29 @@ def test_all_gates(capsys, monkeypatch):
     assert every_gate.check_gate("multiply")
     assert run(["check", "--all-gates"]) == 1
     assert "multiply" in capsys.readouterr().out
+
+
+def test_compiled_gradients(capsys, monkeypatch):
+    assert run(["check", "tanh(a*x)", "a=2", "x=0.3", "--compiled", "--order", "2"]) == 0
+    assert run(["check", "nn.Linear", "--compiled"]) == 0
+    assert run(["check", "sigmoid", "--compiled"]) == 0
+    assert "compiled sigmoid" in capsys.readouterr().out
+    refused("check", "--all-gates", "--compiled", words=("--compiled",))
+    refused("check", "argmax", "--compiled", words=("gradient",))
+
+    from backlight.native import lower
+    from backlight.native.loops import Node
+
+    right = lower.lower_gate
+
+    def wrong(gate, wires, attributes):
+        made = right(gate, wires, attributes)
+        if gate.name != "sin":
+            return made
+        return Node("negative", [made], made.shape, made.dtype, {}, made.origin)
+
+    monkeypatch.setattr(lower, "lower_gate", wrong)
+    assert run(["check", "sin(x)", "x=0.3", "--compiled"]) == 1
+    assert "when it is not compiled" in capsys.readouterr().err
+    assert run(["check", "cos(x)", "x=0.3", "--compiled"]) == 1
+    assert "A gradient is wrong" in capsys.readouterr().out

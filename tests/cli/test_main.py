@@ -58,7 +58,7 @@ def test_an_unknown_command_suggests_the_nearest(given, meant):
         ("--learning-rte", "--learning-rate"),
         ("--no-quiet", "--quiet"),
         ("--jsn", "--json"),
-        ("--check", "--checkpoint-every"),
+        ("--checkpoint-evry", "--checkpoint-every"),
     ],
 )
 def test_an_unknown_option_suggests_the_nearest(given, meant):

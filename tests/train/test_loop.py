@@ -86,7 +86,7 @@ def test_nan_in_the_parameters_is_named_by_the_gate_that_met_it(tmp_path):
 
     def spoil(name, record):
         if name == "step" and record["step"] == 5:
-            weight._value = np.full_like(weight._value, np.nan)
+            weight.fill_(np.nan)
 
     one.listen = spoil
     with pytest.raises(NonFiniteError, match=r"(?s)step 6 .*loss of nan.*It began here"):

@@ -1,0 +1,1 @@
+"""`backlight bench`: work beside the same work in other frameworks, compared and then timed."""
