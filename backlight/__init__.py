@@ -65,7 +65,7 @@ _HOMES = {
     "backlight.gates.indexing": ("index_select",),
     "backlight.gates.joining": ("chunk", "split"),
     "backlight.native.compile": ("compile",),
-    "backlight.native.threads": ("get_num_threads", "set_num_threads"),
+    "backlight.native.running.threads": ("get_num_threads", "set_num_threads"),
     "backlight.nn.functional": ("kl_div",),
     "backlight.nn.functional_call": ("functional_call",),
     "backlight.nn.summary": ("summary",),

@@ -13,7 +13,7 @@ from backlight.check.numerical import (
 )
 from backlight.check.report import Report, Row
 from backlight.check.verdict import Verdict, judge, relative_error
-from backlight.native.inspection import Inspection
+from backlight.native.inspecting.inspection import Inspection
 
 __all__ = [
     "Cost",

@@ -19,9 +19,9 @@ from backlight.engine.tensor import Tensor
 from backlight.engine.tracing import changed
 from backlight.errors import ArgumentError, CompileCheckError
 from backlight.native import compile as native
-from backlight.native import pytree
 from backlight.native.compile import Compiled
-from backlight.native.inspection import BUDGET, Inspection, inspect
+from backlight.native.inspecting.inspection import BUDGET, Inspection, inspect
+from backlight.native.tracing import pytree
 
 Array = np.ndarray[Any, Any]
 _AGREE = 1e-10

@@ -140,7 +140,7 @@ def _peaks() -> Any:
     from backlight.errors import MissingExtraError
 
     try:
-        from backlight.native import peak
+        from backlight.native.machine_code import peak
 
         return peak.measure()
     except MissingExtraError:

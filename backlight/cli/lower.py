@@ -43,7 +43,7 @@ def lower(
     """
     import backlight
     from backlight.native.pipeline import STAGES
-    from backlight.native.pytree import flatten
+    from backlight.native.tracing.pytree import flatten
 
     if stage not in (*STAGES, "all"):
         raise UsageError(
@@ -53,8 +53,8 @@ def lower(
     function, arguments = _found(model, inference, shape, classes, hidden, batch)
     compiled: Any = backlight.compile(function, threads=number, target=target)
     if profile:
-        from backlight.native.peak import measure
-        from backlight.native.report import profile as measured
+        from backlight.native.inspecting.report import profile as measured
+        from backlight.native.machine_code.peak import measure
 
         compiled(*arguments)
         leaves, _ = flatten((arguments, {}))

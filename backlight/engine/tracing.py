@@ -1,6 +1,6 @@
 """Tracing: what the engine hands over while a function runs without values.
 
-A tracer (see `backlight.native.trace`) puts itself into `tracers` under the number of its thread.
+A tracer puts itself into `tracers` under the number of its thread.
 From then on gates, changes in place and gradients of that thread go to it, and other threads notice
 nothing. In normal life `tracers` is empty, and looking costs next to nothing.
 """

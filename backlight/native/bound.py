@@ -17,14 +17,14 @@ from backlight.engine.in_place import one_at_a_time
 from backlight.engine.mode import changes, clock
 from backlight.engine.tensor import Tensor
 from backlight.errors import GraphError, ShapeError
-from backlight.native import graph
-from backlight.native.asked import Asked
-from backlight.native.contract import FULL, Precision
+from backlight.native.contraction.contract import FULL, Precision
 from backlight.native.fast import fast
-from backlight.native.machine import Target
+from backlight.native.machine_code.machine import Target
 from backlight.native.pipeline import Compilation, Slot, compiled
 from backlight.native.returned import Returned
-from backlight.native.trace import Traced
+from backlight.native.tracing import graph
+from backlight.native.tracing.asked import Asked
+from backlight.native.tracing.trace import Traced
 
 Array = np.ndarray[Any, Any]
 _SMALL = 4096

@@ -10,16 +10,16 @@ from typing import Any
 
 from backlight.engine.tracing import tracers
 from backlight.errors import ArgumentError, nearest
-from backlight.native import pytree
 from backlight.native.bound import Bound
-from backlight.native.contract import FULL, Precision
+from backlight.native.contraction.contract import FULL, Precision
 from backlight.native.fast import MISSED
-from backlight.native.inspection import BUDGET, Inspection
-from backlight.native.machine import Target, host, named
+from backlight.native.inspecting.inspection import BUDGET, Inspection
+from backlight.native.inspecting.watch import Watch, checked_every
+from backlight.native.machine_code.machine import Target, host, named
 from backlight.native.pipeline import STAGES
-from backlight.native.threads import checked
-from backlight.native.trace import trace
-from backlight.native.watch import Watch, checked_every
+from backlight.native.running.threads import checked
+from backlight.native.tracing import pytree
+from backlight.native.tracing.trace import trace
 
 PRECISIONS = ("float32", "bfloat16")
 """How the products of float32 arrays may be taken."""

@@ -18,7 +18,7 @@ from backlight.engine import tracing
 from backlight.engine.in_place import one_at_a_time
 from backlight.engine.mode import changes, clock, mode
 from backlight.engine.tensor import Tensor
-from backlight.native import pytree
+from backlight.native.tracing import pytree
 
 if TYPE_CHECKING:
     from backlight.native.bound import Bound

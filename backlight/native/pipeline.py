@@ -13,19 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from backlight.native import codebook, fuse, graph, lower, memory, simplify
-from backlight.native.build import assembly
-from backlight.native.contract import FULL, Precision, mistake
-from backlight.native.divide import divided
-from backlight.native.joins import in_runs
-from backlight.native.layout import channels_last
-from backlight.native.loops import LEAVES, VIEWS, Node, ordered, printed
-from backlight.native.machine import Target
-from backlight.native.narrow import narrowed
-from backlight.native.program import Array, Program
+from backlight.native.contraction.contract import FULL, Precision, mistake
+from backlight.native.kernels import fuse
+from backlight.native.lowering import lower, simplify
+from backlight.native.lowering.divide import divided
+from backlight.native.lowering.joins import in_runs
+from backlight.native.lowering.layout import channels_last
+from backlight.native.lowering.loops import LEAVES, VIEWS, Node, ordered, printed
+from backlight.native.lowering.narrow import narrowed
+from backlight.native.lowering.sums import gathered
+from backlight.native.machine_code import codebook
+from backlight.native.machine_code.build import assembly
+from backlight.native.machine_code.machine import Target
 from backlight.native.returned import LARGE
-from backlight.native.schedule import schedule
-from backlight.native.sums import gathered
+from backlight.native.running import memory
+from backlight.native.running.program import Array, Program
+from backlight.native.running.schedule import schedule
+from backlight.native.tracing import graph
 
 STAGES = ("graph", "loops", "simplified", "layout", "steps", "calls", "memory", "llvm", "assembly")
 """What can be printed, in order."""
@@ -162,8 +166,10 @@ def scheduled(
     results = [made.places[node] for node in outputs]
     kept = [array for array, _ in [*results, *(made.places[node] for node in complaints)]]
     program = timed(
-        "program", lambda: Program(
-            made.calls, error + 1 + len(returned), target, list(dict.fromkeys(kept)), label)
+        "program",
+        lambda: Program(
+            made.calls, error + 1 + len(returned), target, list(dict.fromkeys(kept)), label
+        ),
     )
     return Compilation(
         source,
@@ -194,9 +200,7 @@ def _copied(outputs: Sequence[Node], written: Sequence[int | None]) -> list[Node
     return [copied(node, slot) for node, slot in zip(outputs, written, strict=False)]
 
 
-def _returned(
-    outputs: Sequence[Node], written: dict[Node, int], first: int
-) -> dict[Node, int]:
+def _returned(outputs: Sequence[Node], written: dict[Node, int], first: int) -> dict[Node, int]:
     """Slots for large results that are computed, so that they need not be copied."""
     large = [
         node

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from backlight.native.loops import Shape
+from backlight.native.lowering.loops import Shape
 
 LARGE = 2**16
 """Bytes from which a result is written to memory of its own."""

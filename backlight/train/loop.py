@@ -14,7 +14,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from backlight.errors import CheckpointError, NonFiniteError
-from backlight.native.inspection import Inspection
+from backlight.native.inspecting.inspection import Inspection
 from backlight.train import checkpoint, observe, snapshot
 from backlight.train.held_out import looks, record_look
 from backlight.train.interrupt import Interrupt

@@ -19,7 +19,7 @@ from backlight.engine.tracing import here
 from backlight.errors import NonFiniteError
 from backlight.gates.choice import isfinite
 from backlight.native import compile as native
-from backlight.native.inspection import Inspection
+from backlight.native.inspecting.inspection import Inspection
 from backlight.optim import clip_grad_norm_
 from backlight.train.metrics import scoring
 from backlight.train.pipeline import Parts

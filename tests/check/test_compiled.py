@@ -8,8 +8,9 @@ from backlight import nn, optim, tensor
 from backlight.check import check_step, gradcheck
 from backlight.engine import random
 from backlight.errors import ArgumentError, CompileCheckError
-from backlight.native import lower, pipeline
-from backlight.native.loops import Node
+from backlight.native import pipeline
+from backlight.native.lowering import lower
+from backlight.native.lowering.loops import Node
 
 KIND = np.dtype(np.float32)
 

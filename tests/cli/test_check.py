@@ -292,8 +292,8 @@ def test_compiled_gradients(capsys, monkeypatch):
     refused("check", "--all-gates", "--compiled", words=("--compiled",))
     refused("check", "argmax", "--compiled", words=("gradient",))
 
-    from backlight.native import lower
-    from backlight.native.loops import Node
+    from backlight.native.lowering import lower
+    from backlight.native.lowering.loops import Node
 
     right = lower.lower_gate
 

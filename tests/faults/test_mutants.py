@@ -31,7 +31,7 @@ EQUIVALENT = {
     r"entropy: 0 → 1 in where\(p == 0, 1\.0, p\)": GUARD,
     r"xlogy: x → output in (x == 0|where\(x == 0, 1\.0, y\))": "x is 0 where output and y are",
     r"power: p → .* in isinstance.*": ROUTE,
-    r"power: p → .* in (where\(x == 0, )?p >= 0.*": "where x is 0, x and x^p have the sign asked for",
+    r"power: p → .* in (where\(x == 0, )?p >= 0.*": "at x = 0, x and x^p have the sign asked for",
     r"logsumexp: 0\.0 → 1\.0 in where\(x == math\.inf, .*": "infinite numbers share equally",
     r"cross_entropy_of: output → .*": "the rule that it calls reads no output",
     r"matmul: .* in (column\.ndim == 2 and row\.ndim > 2|row\.ndim > 2)": ROUTE,

@@ -76,8 +76,8 @@ def test_code_is_not_dense(sources, compiler, densest):
 
 
 CAUGHT_BY_THE_CALLER = {
-    "backlight.native.array": "lower_gate explains NumPy's mistakes, in the gate's name",
-    "backlight.native.arrays": "lower_gate explains NumPy's mistakes, in the gate's name",
+    "backlight.native.lowering.array": "lower_gate explains NumPy's mistakes, in the gate's name",
+    "backlight.native.lowering.arrays": "lower_gate explains NumPy's mistakes, in the gate's name",
     "backlight.data.pickled_array": "backlight.data.unpickle names the file and the place",
     "backlight.data.image": "read_image names the file",
     "backlight.train.strict_json": "a state with such keys is a mistake of our own",

@@ -6,10 +6,10 @@ import functools
 import numpy as np
 from llvmlite import ir
 
-from backlight.native.build import compile_object, load
-from backlight.native.emit import kernel, operand
-from backlight.native.machine import host, named
-from backlight.native.mathematics import FUNCTIONS
+from backlight.native.functions.mathematics import FUNCTIONS
+from backlight.native.machine_code.build import compile_object, load
+from backlight.native.machine_code.emit import kernel, operand
+from backlight.native.machine_code.machine import host, named
 
 
 def written(rule, dtypes, machine, lanes):

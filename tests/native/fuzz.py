@@ -29,9 +29,9 @@ from backlight.errors import BacklightError, TraceError
 from backlight.gates import gates
 from backlight.gates.family import Elementwise, interval
 from backlight.gates.gate import Role
-from backlight.native import graph
 from backlight.native.compile import compile
-from backlight.native.loops import interpret
+from backlight.native.lowering.loops import interpret
+from backlight.native.tracing import graph
 
 SHAPES = [(), (1,), (3,), (17,), (33,), (130,), (2, 3), (4, 1), (5, 7), (1, 64), (3, 40)]
 SHAPES += [(2, 3, 4), (2, 1, 5), (2, 3, 4, 5), (2, 2, 6, 6), (8, 16), (67,)]
@@ -63,9 +63,7 @@ class Graph:
     def __init__(self, seed: int, most: int = 40) -> None:
         self.random = np.random.default_rng([31, seed])
         count = int(self.random.integers(1, 4))
-        self.inputs = [
-            self.random.standard_normal(self.one_of(SHAPES)) for _ in range(count)
-        ]
+        self.inputs = [self.random.standard_normal(self.one_of(SHAPES)) for _ in range(count)]
         self.values: list[Any] = [as_tensor(x) for x in self.inputs]
         self.steps: list[Step] = []
         size = min(most, 1 + int(self.random.exponential(9)))

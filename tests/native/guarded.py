@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backlight.native import bound, memory, program
+from backlight.native import bound
+from backlight.native.running import memory, program
 
 PAGE = mmap.PAGESIZE
 _kept: list[Any] = []

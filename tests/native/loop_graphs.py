@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from backlight.native.build import compile_object, load
-from backlight.native.fuse import Alias, Contraction, Host, fuse
-from backlight.native.loops import Node, evaluate, interpret, ordered
-from backlight.native.machine import Target
+from backlight.native.kernels.fuse import Alias, Contraction, Host, fuse
+from backlight.native.lowering.loops import Node, evaluate, interpret, ordered
+from backlight.native.machine_code.build import compile_object, load
+from backlight.native.machine_code.machine import Target
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 GUARD = 64

@@ -3,8 +3,8 @@
 import numpy as np
 
 from backlight import as_tensor
-from backlight.native.loops import interpret, ordered
-from backlight.native.lower import leaf, lower_gate, refuse
+from backlight.native.lowering.loops import interpret, ordered
+from backlight.native.lowering.lower import leaf, lower_gate, refuse
 
 TOLERANCE = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-12}
 

@@ -11,7 +11,7 @@ import pytest
 
 llvmlite = pytest.importorskip("llvmlite")
 
-from backlight.native import build, machine  # noqa: E402
+from backlight.native.machine_code import build, machine  # noqa: E402
 
 ORDER = {"sse": 0, "avx2": 1, "avx512": 2}
 

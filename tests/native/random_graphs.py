@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from backlight.native.loops import Node
-from backlight.native.simplify import constant
+from backlight.native.lowering.loops import Node
+from backlight.native.lowering.simplify import constant
 
 _UNARY = ["negative", "absolute", "exp", "sqrt", "tanh", "floor", "log1p"]
 _BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "less", "equal"]

@@ -17,8 +17,8 @@ import backlight as bl
 from backlight import nn, optim
 from backlight.engine.random import Generator
 from backlight.errors import BacklightError, NonFiniteError
-from backlight.native import pytree
 from backlight.native.fast import MISSED
+from backlight.native.tracing import pytree
 
 F = nn.functional
 

@@ -42,7 +42,8 @@ def test_a_graph_is_its_seed():
 
 def test_a_wrong_compiler_is_found(monkeypatch):
     """The fuzzer can fail: with one operation miscompiled, most graphs are reported."""
-    from backlight.native import codebook, mathematics
+    from backlight.native.functions import mathematics
+    from backlight.native.machine_code import codebook
     from tests.native import fuzz
 
     options = type("Options", (), {"most": 40, "dtype": "float64", "target": None, "fences": "",

@@ -8,7 +8,7 @@ import pytest
 import backlight
 from backlight import nn, optim, philox
 from backlight.errors import ArgumentError
-from backlight.native.truth import rounded
+from backlight.native.inspecting.truth import rounded
 
 
 def normal(stream, *shape):

@@ -156,8 +156,8 @@ def test_what_was_checked_is_written_down(tmp_path):
 
 
 def test_wrong_code_stops_the_run_before_it_changes_anything(tmp_path, monkeypatch):
-    from backlight.native import lower
-    from backlight.native.loops import Node
+    from backlight.native.lowering import lower
+    from backlight.native.lowering.loops import Node
 
     right = lower.lower_gate
 

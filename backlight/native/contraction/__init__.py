@@ -1,0 +1,1 @@
+"""Products, convolutions and distances: one register tile and what is built around it."""

@@ -1,0 +1,1 @@
+"""Vector code of the elementary functions, with stated errors."""

@@ -1,0 +1,1 @@
+"""Comparing a program with what its gates say."""

@@ -1,0 +1,1 @@
+"""Which operations become one kernel, and the code of loops over arrays."""

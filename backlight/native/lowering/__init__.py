@@ -1,0 +1,1 @@
+"""From gates to array operations, and rewriting these: algebra, sums, layout."""

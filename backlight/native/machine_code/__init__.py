@@ -1,0 +1,1 @@
+"""The processor, writing instructions, and machine code in memory and on disk."""

@@ -1,0 +1,1 @@
+"""Running a function without values, and the graph of gates that comes of it."""
