@@ -51,7 +51,7 @@ def test_gradients_name_the_layer_whose_they_are():
 
     nodes = trace(function, [tensor([[1.0, 2.0]])]).graph.nodes
     assert any(str(n.origin).startswith("gradient of") for n in nodes)
-    assert str(Origin("conv1", "/home/model.py", 31, True)) == "gradient of conv1, model.py:31"
+    assert str(Origin("conv1", "/models/model.py", 31, True)) == "gradient of conv1, model.py:31"
 
 
 def test_what_nothing_needs_is_left_out_of_needed():
