@@ -62,6 +62,7 @@ _HOMES = {
         "int64",
         "set_default_dtype",
     ),
+    "backlight.explain.circuit.record": ("circuit",),
     "backlight.gates.indexing": ("index_select",),
     "backlight.gates.joining": ("chunk", "split"),
     "backlight.native.compile": ("compile",),
@@ -80,7 +81,9 @@ _WHERE = {name: (home, name) for home, names in _HOMES.items() for name in names
 _ROOMS = (
     "check",
     "data",
+    "doctor",
     "errors",
+    "explain",
     "expression",
     "gates",
     "models",

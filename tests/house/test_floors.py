@@ -3,14 +3,17 @@
 import ast
 
 FLOORS = [
-    {"errors", "shapes", "dtypes", "philox", "quiet"},
+    {"errors", "shapes", "dtypes", "philox", "quiet", "words"},
     {"gates"},
     {"engine"},
     {"expression"},
     {"native"},
     {"nn", "optim", "data"},
     {"check"},
+    {"explain"},
+    {"doctor"},
     {"models", "train", "bench"},
+    {"studio"},
     {"cli", "__main__"},
 ]
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,1 @@
+"""A computation as a circuit of gates: recorded, told step by step, laid out, drawn."""
