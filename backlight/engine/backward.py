@@ -43,11 +43,10 @@ def backward(
     for node, value in zip(kept, found, strict=True):
         if value is None:
             continue
-        if node._grad is not None:
+        before = node.grad
+        if before is not None:
             node._grad = (
-                node._grad + value
-                if create_graph
-                else Tensor.share(node._grad._value + value._value)
+                before + value if create_graph else Tensor.share(before._value + value._value)
             )
             continue
         # One array may have arrived at two leaves: each owns its gradient and may change it.

@@ -14,6 +14,7 @@ import numpy as np
 
 from backlight import dtypes
 from backlight.engine.apply import run
+from backlight.engine.deferred import gradient_of
 from backlight.engine.habits import Habits
 from backlight.engine.in_place import InPlace
 from backlight.engine.interchange import Interchange
@@ -241,7 +242,7 @@ class Tensor(Habits, Naming, Interchange, InPlace, Rearranging, Operators, GateM
         """The accumulated gradient, None before the first; one of its shape may be assigned."""
         if tracers and here() is not None:
             here().read_gradient(self)
-        return self._grad
+        return gradient_of(self)  # type: ignore[no-any-return]
 
     @grad.setter
     def grad(self, gradient: Any) -> None:

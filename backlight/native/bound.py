@@ -53,11 +53,13 @@ class Bound:
         threads: int | None,
         label: str,
         precision: Precision = FULL,
+        leaves: Sequence[Any] = (),
     ) -> None:
         self.traced = traced
         self.threads = threads
         self.precision = precision
-        self.compilation: Compilation = compiled(traced.graph, target, label, precision)
+        last = _channels_last(traced.graph, leaves)
+        self.compilation: Compilation = compiled(traced.graph, target, label, precision, last)
         self.program = self.compilation.program
         self.fast: Callable[[Any, Any], Any] | None = None
         self.watch: Any = None
@@ -84,7 +86,7 @@ class Bound:
             leaf = slot.leaf
             if isinstance(leaf, graph.Argument) and slot.number not in written:
                 if slot.nbytes <= _SMALL:
-                    array = np.zeros(slot.shape, slot.dtype)
+                    array = slot.laid(np.zeros(slot.shape, slot.dtype))
                     self.point(slot, array)
                     self.staged.append((leaf.place, slot, array))
                 else:
@@ -106,7 +108,9 @@ class Bound:
         self.changed = [
             write.state.holder
             for write in source.writes
-            if write.node is not None and isinstance(write.state.holder, Tensor)
+            if write.node is not None
+            and write.state.kind != "gradient"
+            and isinstance(write.state.holder, Tensor)
         ]
         writes = [write for write in source.writes if write.node is not None]
         self.puts = [
@@ -124,6 +128,7 @@ class Bound:
         self.returned = {
             slot: Returned(node.shape, node.dtype) for slot, node in found.returned.items()
         }
+        self._staying: list[Callable[[], Any]] = []
         count = len(self.traced.graph.outputs)
         self.outputs = [
             self._reader(place, node)
@@ -138,7 +143,8 @@ class Bound:
     def _reader(self, place: tuple[Any, int], node: Any) -> Callable[[], Any]:
         array, offset = place
         if array.slot in self.returned:
-            return self.returned[array.slot].take
+            take = self.returned[array.slot].take
+            return lambda: seen(index, take(), node.shape) if index in last else take
         if array.slot is not None:  # the function returns an argument or a state as it is
             number, shape, dtype = array.slot, node.shape, np.dtype(node.dtype)
             stop = offset + node.size * dtype.itemsize
@@ -149,7 +155,13 @@ class Bound:
 
             return part
         view = self.program.view(array, node.shape, node.dtype, offset)
-        return view.copy if view.ndim else lambda: view[()]
+        read = view.copy if view.ndim else lambda: view[()]
+        self._staying.append(read)
+        return read
+
+    def stays(self, read: Callable[[], Any]) -> bool:
+        """Whether what `read` reads is in the program's memory until the next run."""
+        return any(read is one for one in self._staying)
 
     # ── each call ──────────────────────────────────────────────────────────────────────────
 

@@ -8,6 +8,7 @@ may really have changed since the last call, and leaves everything else to the l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from backlight.dtypes import get_default_dtype
 from backlight.engine import tracing
+from backlight.engine.deferred import Deferred
 from backlight.engine.in_place import one_at_a_time
 from backlight.engine.mode import changes, clock, mode
 from backlight.engine.tensor import Tensor
@@ -122,11 +124,13 @@ def _entry(bound: Bound, leaves: Sequence[Any]) -> Callable[[Any, Any], Any]:
 def _exit(bound: Bound) -> Callable[[Any], Any]:
     """What follows a run: gradients and states are noted, the result is made."""
     effects, counts, changed = bound.traced.effects, bound.traced.counts, bound.changed
-    gradients, emptied, put = _gradients(bound)
+    gradients, deferred, emptied, put = _gradients(bound)
     answer, single = _answer(bound)
 
     def leave(arguments: Any) -> Any:
         made = answer(arguments) if single is None else _tensor(single())
+        for tensor, later in deferred:
+            tensor._grad = later
         for tensor, read in gradients:
             tensor._grad = _tensor(read())
         for tensor in emptied:
@@ -164,14 +168,20 @@ def _taken(bound: Bound, place: int, leaf: Any) -> tuple[Any, ...]:
 
 def _gradients(
     bound: Bound,
-) -> tuple[list[tuple[Tensor, Any]], list[Tensor], Callable[[Any], None] | None]:
-    """Gradients that tensors from outside get, tensors that lose theirs, and all else to put."""
-    gradients, emptied, others = [], [], []
+) -> tuple[list[Any], list[tuple[Any, Deferred]], list[Tensor], Callable[[Any], None] | None]:
+    """Gradients that tensors get now or when asked, tensors that lose theirs, and all else to put.
+
+    What stays in the program's memory until its next run, which gives the same tensors their new
+    gradients, can wait there.
+    """
+    gradients, deferred, emptied, others = [], [], [], []
     for state, read in bound.puts:
-        if state.kind == "gradient" and isinstance(state.holder, Tensor):
-            gradients.append((state.holder, read))
-        else:
+        if state.kind != "gradient" or not isinstance(state.holder, Tensor):
             others.append((state, read))
+        elif bound.stays(read):
+            deferred.append((state.holder, Deferred(partial(_read, read))))
+        else:
+            gradients.append((state.holder, read))
     for state in bound.emptied:
         if isinstance(state.holder, Tensor):
             emptied.append(state.holder)
@@ -182,7 +192,11 @@ def _gradients(
         for state, read in others:
             state.put(leaves, read())
 
-    return gradients, emptied, put if others else None
+    return gradients, deferred, emptied, put if others else None
+
+
+def _read(read: Callable[[], Any]) -> Tensor:
+    return _tensor(read())
 
 
 def _nothing() -> None:

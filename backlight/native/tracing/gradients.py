@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backlight.engine.deferred import gradient_of
 from backlight.engine.mode import mode
 from backlight.engine.tensor import Tensor
 from backlight.engine.tracing import Unknown, refusal
@@ -41,7 +42,7 @@ class Gradients:
         """The function looks at the gradient that a tensor has: note what it depends on."""
         if id(tensor) in self._gradients or not _is_outside(tensor):
             return
-        before = tensor._grad
+        before = gradient_of(tensor)
         self._gradients[id(tensor)] = tensor, before
         self._looked.append((tensor, _owner(tensor), _kind(before)))
         if before is not None:
@@ -157,7 +158,7 @@ def _as_before(looked: Sequence[tuple[Owner, Any]]) -> Callable[[Sequence[Any]],
 
     def holds(leaves: Sequence[Any]) -> bool:
         for owner, kind in looked:
-            found = owner(leaves)._grad
+            found = gradient_of(owner(leaves))
             if (found is not None or kind is not None) and _kind(found) != kind:
                 return False
         return True
@@ -177,7 +178,7 @@ def _gradient_state(tensor: Tensor) -> State:
     owner, place = _owner(tensor), _argument(tensor)
 
     def get(leaves: Any) -> Any:
-        gradient: Any = owner(leaves)._grad
+        gradient: Any = gradient_of(owner(leaves))
         return np.asarray(gradient._value)
 
     def put(leaves: Any, numbers: Any) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from backlight import dtypes
 from backlight.engine.apply import provenance
+from backlight.engine.deferred import gradient_of
 from backlight.engine.mode import clock, mode
 from backlight.engine.tensor import Tensor
 from backlight.engine.tracing import Unknown, layers, refusal, user_place
@@ -343,7 +344,7 @@ class Recorder(Changes, Gradients, Demands):
             made._wanted = given._wanted
             if given._wanted:
                 self.live.add(node)
-            made._grad = given._grad
+            made._grad = gradient_of(given)
             self.kept.append(given._value)
         self.given[id(given)] = name
         self.given[id(array)] = name
