@@ -83,6 +83,7 @@ _ROOMS = (
     "data",
     "doctor",
     "errors",
+    "estimators",
     "explain",
     "expression",
     "gates",

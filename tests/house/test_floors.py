@@ -12,7 +12,7 @@ FLOORS = [
     {"check"},
     {"explain"},
     {"doctor"},
-    {"models", "train", "bench"},
+    {"models", "train", "bench", "estimators"},
     {"studio"},
     {"cli", "__main__"},
 ]

@@ -1,0 +1,8 @@
+"""Estimators with scikit-learn's conventions: fit, partial_fit, predict, predict_proba, score.
+
+They are cloned, searched, put into pipelines and cross-validated by scikit-learn's own tools.
+"""
+
+from backlight.estimators.neighbours import KNeighborsClassifier
+
+__all__ = ["KNeighborsClassifier"]
