@@ -3,6 +3,8 @@
 They are cloned, searched, put into pipelines and cross-validated by scikit-learn's own tools.
 """
 
+from backlight.estimators.linear import LinearClassifier
 from backlight.estimators.neighbours import KNeighborsClassifier
+from backlight.estimators.network import ConvNetClassifier, NeuralNetClassifier
 
-__all__ = ["KNeighborsClassifier"]
+__all__ = ["ConvNetClassifier", "KNeighborsClassifier", "LinearClassifier", "NeuralNetClassifier"]
