@@ -6,5 +6,13 @@ They are cloned, searched, put into pipelines and cross-validated by scikit-lear
 from backlight.estimators.linear import LinearClassifier
 from backlight.estimators.neighbours import KNeighborsClassifier
 from backlight.estimators.network import ConvNetClassifier, NeuralNetClassifier
+from backlight.estimators.perceptron import Adaline, Perceptron
 
-__all__ = ["ConvNetClassifier", "KNeighborsClassifier", "LinearClassifier", "NeuralNetClassifier"]
+__all__ = [
+    "Adaline",
+    "ConvNetClassifier",
+    "KNeighborsClassifier",
+    "LinearClassifier",
+    "NeuralNetClassifier",
+    "Perceptron",
+]
