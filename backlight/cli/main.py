@@ -29,6 +29,10 @@ COMMANDS = {
         "backlight.cli.evaluate:evaluate",
         "Evaluate the best checkpoint of a run on one of its splits.",
     ),
+    "sweep": (
+        "backlight.cli.sweep:sweep",
+        "Search settings by many trainings, and test the winner once.",
+    ),
     "check": (
         "backlight.cli.check:check",
         "Compare gradients with numerical ones, and show a table, worst first.",

@@ -13,6 +13,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from backlight.doctor.remarks import Watch
 from backlight.errors import CheckpointError, NonFiniteError
 from backlight.native.inspecting.inspection import Inspection
 from backlight.train import checkpoint, observe, snapshot
@@ -75,16 +76,21 @@ class Trainer:
         The folder to write to.
     listen : callable
         Told of every event as (name, record): "start", "step", "layers",
-        "activations", "epoch", "end".
+        "activations", "epoch", "remark", "end".
+    look : bool
+        Whether the best parameters are evaluated on the test split in the end.
     """
 
     parts: Parts
     run: Run
     listen: Listener = lambda _name, _record: None
     position: Position = field(default_factory=Position)
+    look: bool = True
 
     def __post_init__(self) -> None:
         self.step = Step(self.parts, self._inspected)
+        named = self.parts.model.module.named_parameters()
+        self.watch = Watch(name for name, parameter in named if parameter.ndim > 1)
 
     def fit(self) -> Outcome:
         """Train to the last epoch, or until told to stop; evaluate the best on the test split.
@@ -237,8 +243,10 @@ class Trainer:
         )
 
     def _finish(self) -> Outcome:
-        """Load the best parameters and look at the test split, once."""
+        """Load the best parameters and look at the test split, once, unless told not to."""
         parts, position = self.parts, self.position
+        if not self.look:
+            return self._outcome("", 0)
         if looks(self.run) and position.finished:
             return self._outcome("finished before", 0)
         best = checkpoint.best(self.run.checkpoints)
@@ -329,9 +337,12 @@ class Trainer:
                     remedy="Use an earlier checkpoint.",
                 ) from problem
             self.run.rewind(saved.step)
+            told = self.run.read("metrics")
+            for record in told:  # what was remarked upon is not said again
+                self.watch.hear(record.get("event", ""), record)
             self.position.finished = any(
                 record.get("event") == "end" and record.get("step") == saved.step
-                for record in self.run.read("metrics")
+                for record in told
             )
 
     def _evaluate(self, batches: Any) -> Evaluation:
@@ -344,6 +355,8 @@ class Trainer:
         line = {"event": event, "step": self.position.step, **record}
         self.run.log("metrics", line)
         self.listen(event, line)
+        for remark in self.watch.hear(event, line):
+            self._tell("remark", remark)
 
     def _inspected(self, found: Inspection) -> None:
         """Write down what was checked of a program, and what was not."""

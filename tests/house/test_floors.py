@@ -12,7 +12,7 @@ FLOORS = [
     {"check"},
     {"explain"},
     {"doctor"},
-    {"models", "train", "bench", "estimators"},
+    {"models", "train", "bench", "estimators", "sweep"},
     {"studio"},
     {"cli", "__main__"},
 ]

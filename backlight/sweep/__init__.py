@@ -1,0 +1,1 @@
+"""Searching for settings: many short trainings on the validation split, and one winner."""
