@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backlight.errors import ArgumentError, nearest
+from backlight.estimators.approximate import KINDS, ApproximateSearch
 from backlight.estimators.search import Array, ExactSearch
 
 Weights = Literal["uniform", "distance"] | Callable[[Array], Array]
@@ -33,6 +34,10 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     p : float
         Order of Minkowski's distance: 1 Manhattan, 2 Euclid.
     metric : {"minkowski", "euclidean", "manhattan", "cosine"}
+    algorithm : {"exact", "hnsw", "ivf"}
+        The exact search, or an approximate one for p=2; see `ApproximateSearch`.
+    effort : int
+        How hard an approximate search looks.
 
     Attributes
     ----------
@@ -66,11 +71,15 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         weights: Weights = "uniform",
         p: float = 2,
         metric: str = "minkowski",
+        algorithm: str = "exact",
+        effort: int = 64,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.weights = weights
         self.p = p
         self.metric = metric
+        self.algorithm = algorithm
+        self.effort = effort
 
     def fit(self, X: Any, y: Any) -> KNeighborsClassifier:
         """Remember the examples X (count, features) and their labels y (count,)."""
@@ -89,7 +98,7 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         check_classification_targets(y)
         if first:
             self._check_settings()
-            self._search = ExactSearch(self.metric, self.p)
+            self._search = self._made()
             self._labels = np.asarray(y)[:0]
             self.classes_ = np.unique(y if classes is None else classes)
         self.classes_ = np.union1d(self.classes_, y)
@@ -131,9 +140,16 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
                 needs="no more neighbours than examples",
                 remedy=f"Use n_neighbors={max(most, 1)} or fewer, or fit more examples.",
             )
+        if own and not isinstance(self._search, ExactSearch):
+            raise ArgumentError(
+                "KNeighborsClassifier",
+                got=f"no queries, with algorithm={self.algorithm!r}",
+                needs="queries: the index does not give its points back",
+                remedy="Pass X, or use algorithm='exact'.",
+            )
         queries = (
             self._search.points
-            if own
+            if isinstance(self._search, ExactSearch) and own
             else validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         )
         distances, places = self._search.find(queries, k + own)
@@ -144,7 +160,7 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def predict_proba(self, X: Any) -> Array:
         """The share of the votes that each class gets, (count, classes)."""
         distances, places = self.kneighbors(X)
-        weights = self._weighed(distances)
+        weights = np.where(places < 0, 0.0, self._weighed(distances))  # none was found there
         columns = np.searchsorted(self.classes_, self._labels)[places]
         votes = np.zeros((len(places), len(self.classes_)))
         np.add.at(votes, (np.arange(len(places))[:, None], columns), weights)
@@ -177,6 +193,26 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
                 remedy="Answer with one weight for each distance.",
             )
         return weights
+
+    def _made(self) -> ExactSearch | ApproximateSearch:
+        if self.algorithm == "exact":
+            return ExactSearch(self.metric, self.p)
+        if self.algorithm not in KINDS:
+            raise ArgumentError(
+                "KNeighborsClassifier",
+                got=f"algorithm={self.algorithm!r}",
+                needs=f"exact, {', '.join(KINDS)}",
+                remedy=nearest(str(self.algorithm), ["exact", *KINDS]),
+            )
+        if self.metric not in ("minkowski", "euclidean"):
+            raise ArgumentError(
+                "KNeighborsClassifier",
+                got=f"algorithm={self.algorithm!r} with metric={self.metric!r}",
+                needs="Euclid's distance for an approximate search",
+                remedy="Use algorithm='exact', or metric='euclidean'.",
+            )
+        order = 2.0 if self.metric == "euclidean" else self.p
+        return ApproximateSearch(self.algorithm, effort=self.effort, p=order)
 
     def _check_settings(self) -> None:
         self._counted(self.n_neighbors)
