@@ -29,6 +29,10 @@ COMMANDS = {
         "backlight.cli.evaluate:evaluate",
         "Evaluate the best checkpoint of a run on one of its splits.",
     ),
+    "compare": (
+        "backlight.cli.compare:compare",
+        "Walk the road from guessing to convolutions on one data set, and write a page.",
+    ),
     "sweep": (
         "backlight.cli.sweep:sweep",
         "Search settings by many trainings, and test the winner once.",

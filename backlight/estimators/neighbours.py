@@ -94,7 +94,7 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     ) -> KNeighborsClassifier:
         """Remember more examples; labels that were not seen before become classes too."""
         first = not hasattr(self, "_search")
-        X, y = validate_data(self, X, y, reset=first, dtype=[np.float64, np.float32])
+        X, y = validate_data(self, X, y, reset=first, dtype=_kinds(X))
         check_classification_targets(y)
         if first:
             self._check_settings()
@@ -150,7 +150,7 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         queries = (
             self._search.points
             if isinstance(self._search, ExactSearch) and own
-            else validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+            else validate_data(self, X, reset=False, dtype=_kinds(X))
         )
         distances, places = self._search.find(queries, k + own)
         if own:
@@ -172,6 +172,11 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         """The class with most votes."""
         votes = self.predict_proba(X)
         return np.asarray(self.classes_[np.argmax(votes, axis=1)])
+
+    @property
+    def remembered(self) -> Array:
+        """The examples that an exact search keeps, (count, features)."""
+        return self._search.points if isinstance(self._search, ExactSearch) else self._labels[:0]
 
     def _weighed(self, distances: Array) -> Array:
         if self.weights == "uniform":
@@ -238,6 +243,13 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def _forget(self) -> None:
         for name in ("_search", "_labels", "classes_", "n_samples_fit_"):
             self.__dict__.pop(name, None)
+
+
+def _kinds(X: Any) -> list[Any]:
+    """The types in which examples are kept: float32 holds small whole numbers exactly."""
+    kind = getattr(X, "dtype", None)
+    small = isinstance(kind, np.dtype) and kind.kind in "ui" and kind.itemsize <= 2
+    return [np.float32, np.float64] if small else [np.float64, np.float32]
 
 
 def _without_itself(distances: Array, places: Array) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ FLOORS = [
     {"check"},
     {"explain"},
     {"doctor"},
-    {"models", "train", "bench", "estimators", "sweep"},
+    {"models", "train", "bench", "estimators", "sweep", "compare"},
     {"studio"},
     {"cli", "__main__"},
 ]

@@ -1,0 +1,1 @@
+"""The road of the notes, from guessing to convolutions, on one data set and one page."""
