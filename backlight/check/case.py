@@ -18,7 +18,7 @@ from backlight import dtypes, philox
 from backlight.check.difference import EPSILON, Reading
 from backlight.check.kink import Recorder
 from backlight.engine import random
-from backlight.engine.backward import propagate
+from backlight.engine.backward import _history, propagate
 from backlight.engine.mode import enable_grad
 from backlight.engine.tensor import Tensor
 from backlight.errors import ArgumentError, DTypeError
@@ -118,9 +118,10 @@ class Case:
 
     def _stirred(self, share: float, stir: int) -> dict[str, Array]:
         before = [np.array(leaf._value) for leaf in self.leaves.values()]
+        size = self.rounding
         for place, (leaf, value) in enumerate(zip(self.leaves.values(), before, strict=True)):
             noise = philox.normal(stir, place, value.shape, np.float64)
-            leaf._value[...] = value * (1 + EPSILON * noise)
+            leaf._value[...] = value * (1 + size * noise)
         try:
             return self.gradients(share)
         finally:
@@ -132,6 +133,14 @@ class Case:
         with Recorder() as recorder:
             outputs = self.results()
         return Reading(in_a_row(output._value for output in outputs), recorder.winners)
+
+    @property
+    def rounding(self) -> float:
+        """Relative rounding of the coarsest type that is computed in on the way."""
+        outputs = self.results()
+        tensors = [*outputs, *_history([one for one in outputs if one.requires_grad])[0]]
+        kinds = {one.dtype for one in tensors if one.dtype.kind == "f"}
+        return max([EPSILON, *(float(np.finfo(kind).eps) for kind in kinds)])
 
     @property
     def cotangent(self) -> Array:

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from backlight.check.kink import Winners, changed
+from backlight.check.kink import Winners, changed, choices
 
 Array = np.ndarray[Any, Any]
 
 EPSILON = float(np.finfo(np.float64).eps)
 STEP = 1e-5
 _LADDER = [2.0**-power for power in range(4, 40, 2)]
+_SIDES = (1 / 16, 64.0, 512.0)  # of a step: larger where numbers are coarser
 _ENOUGH = 1e-10
 _MARGIN = 4.0  # how much larger than its estimate an error may be
 
@@ -71,10 +72,15 @@ class Prober:
         Evaluates the function at the arrays' present values.
     weights : array
         The cotangent: one weight a number of the reading.
+    rounding : float
+        Relative rounding of the coarsest type on the way.
     """
 
-    def __init__(self, read: Callable[[], Reading], weights: Array) -> None:
+    def __init__(
+        self, read: Callable[[], Reading], weights: Array, rounding: float = EPSILON
+    ) -> None:
         self._read = read
+        self._rounding = rounding
         self.weights = weights
         self.evaluations = 0
         self.base = self.read()
@@ -90,7 +96,7 @@ class Prober:
         ahead, behind = self._at(line, step), self._at(line, -step)
         kink = changed([self.base.winners, ahead.winners, behind.winners])
         value, size = self._difference(ahead, behind, np.zeros(ahead.numbers.shape, bool))
-        noise = EPSILON * (size + line.size * abs(value) / (2 * step)) / step
+        noise = self._rounding * (size + line.size * abs(value) / (2 * step)) / step
         return Slope(value / (2 * step), noise, kink)
 
     def refined(self, line: Line) -> Slope:
@@ -117,21 +123,55 @@ class Prober:
                 break
         return best if best.noise < float("inf") else Slope(best.value, best.noise, kink)
 
+    def side(self, line: Line, analytic: float) -> str:
+        """Which one-sided slope a gradient at a kink is.
+
+        "left", "right", or "between"; "both" where the kink is near and not here; "neither";
+        "outside" where it is neither although one number of one gate chooses, so that the gradient
+        is wrong whatever is chosen; "" where noise hides the slopes.
+        """
+        steps = (STEP * factor * max(1.0, line.size) for factor in _SIDES)
+        return next(filter(None, (self._side(line, analytic, step) for step in steps)), "")
+
+    def _side(self, line: Line, analytic: float, step: float) -> str:
+        ahead, behind, left, right, noise = self._sides(line, step)
+        *_, left_far, right_far, _ = self._sides(line, step / 4)
+        bound = 1e-4 * max(abs(left), abs(right), abs(analytic)) + noise
+        if not abs(left - left_far) + abs(right - right_far) <= bound:
+            return ""
+        if abs(left - right) <= bound:
+            return "both" if abs(analytic - left) <= bound else "neither"
+        if abs(analytic - left) <= bound:
+            return "left"
+        if abs(analytic - right) <= bound:
+            return "right"
+        if min(left, right) < analytic < max(left, right):
+            return "between"
+        return "outside" if choices(behind.winners, ahead.winners) == 1 else "neither"
+
+    def _sides(self, line: Line, step: float) -> tuple[Reading, Reading, float, float, float]:
+        """The points ahead and behind, the slopes to the left and right, and their noise."""
+        ahead, behind = self._at(line, step), self._at(line, -step)
+        unmoved = np.zeros(self.base.numbers.shape, bool)
+        right, size = self._difference(ahead, self.base, unmoved)
+        left, more = self._difference(self.base, behind, unmoved)
+        return ahead, behind, left / step, right / step, self._rounding * (size + more) / step
+
     def _five_points(self, line: Line, step: float, moved: Array) -> tuple[float, float] | str:
         """The slope and its rounding error, or the gate that has a kink in reach ("": an edge)."""
         near = self._at(line, step), self._at(line, -step)
         far = self._at(line, 2 * step), self._at(line, -2 * step)
         kink = changed([self.base.winners, *(reading.winners for reading in near + far)])
-        if kink:
-            return kink
         outer, more = self._difference(*far, moved)
         inner, size = self._difference(*near, moved)
+        if kink:
+            return kink
         if inner == 0 and moved.any():
             return ""  # the step is lost in rounding: larger ones moved the result
         value = (8 * inner - outer) / (12 * step)
         if not np.isfinite(value):
             return ""
-        return value, EPSILON * (size + more + line.size * abs(value)) / step
+        return value, self._rounding * (size + more + line.size * abs(value)) / step
 
     def _at(self, line: Line, distance: float) -> Reading:
         line.move(distance)

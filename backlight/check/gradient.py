@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backlight import philox
+from backlight.check.blame import located
 from backlight.check.case import Case, of_function, of_model, second_order
 from backlight.check.compiled import CompiledCase
 from backlight.check.difference import EPSILON, Line, Prober, Slope
@@ -176,6 +177,7 @@ def gradcheck(
     count = 0 if fast_mode else samples
     title = f"Gradient check of {'compiled ' if compiled else ''}{_title(func)}"
     report = check_case(case, count, eps=eps, tolerances=tolerances, title=title)
+    report = located(report, case)
     if order == 2 and report.ok:
         again = check_case(second_order(case), count, eps=eps, tolerances=tolerances, order=2)
         report = Report(
@@ -222,7 +224,7 @@ def check_case(
             remedy="Check a sample of each parameter: samples=10.",
         )
     gradients = case.gradients()
-    prober = Prober(case.read, case.cotangent)
+    prober = Prober(case.read, case.cotangent, case.rounding)
     residues = rounding_of(case, gradients)
     sizes = {size for leaf in case.leaves.values() for size in leaf.shape}
     rows: list[Row] = []
@@ -280,13 +282,15 @@ def rounding_of(case: Case, gradients: dict[str, Array]) -> dict[str, float]:
     scale = max(map(largest_of, gradients.values()), default=0.0)
     others = [(part, case.gradients(1 / part, stir=part)) for part in (3, 7, 11)]
     found = {}
+    coarse = case.rounding
+    most = _ROUNDING if coarse <= EPSILON else 64 * coarse
     for name, gradient in gradients.items():
         with np.errstate(all="ignore"):
             moved = _MARGIN * max(
                 largest_of(gradient - part * other[name]) for part, other in others
             )
         # More than this is no rounding: the rule is not linear, and gets no benefit from it.
-        found[name] = max(_RESIDUE * scale, moved if moved <= _ROUNDING * scale else 0.0)
+        found[name] = max(_RESIDUE * scale, moved if moved <= most * scale else 0.0)
     return found
 
 
@@ -331,6 +335,7 @@ def compare(
             kink,
             "",
             rule.order,
+            side=prober.side(line, analytic) if kink else "",
         )
 
     if rule.tolerances is not None:
@@ -348,7 +353,8 @@ def compare(
         if better.failed:  # the kink is near, but a smaller step keeps clear of it
             return made(refined, better, slope.kink)
         fine = judge(relative_error(analytic, slope.value), kinks=True, order=rule.order)
-        return made(slope, Verdict.FINE if fine is Verdict.FINE else Verdict.KINK, slope.kink)
+        row = made(slope, Verdict.FINE if fine is Verdict.FINE else Verdict.KINK, slope.kink)
+        return replace(row, verdict=Verdict.WRONG) if row.side == "outside" else row
     if not clean:
         return made(slope, _unmeasured(analytic, slope), refined.kink)
     return made(refined, _verdict(analytic, refined, largest, rule), "")

@@ -59,6 +59,24 @@ class Recorder:
             self.winners.append((gate.name, np.array(output._value)))
 
 
+def choices(here: Winners, there: Winners) -> int:
+    """How many numbers, of all gates, took another branch.
+
+    Where a branch says who wins, a win that passes from one to another is one choice.
+    """
+    if len(here) != len(there):
+        return len(here) + len(there)
+    count = 0
+    for (_, one), (_, other) in zip(here, there, strict=True):
+        if one.shape != other.shape:
+            return len(here) + len(there)
+        if one.dtype == bool:
+            count += max(int(np.sum(one & ~other)), int(np.sum(other & ~one)))
+        else:
+            count += int(np.sum(one != other))
+    return count
+
+
 def changed(measured: Sequence[Winners]) -> str:
     """The first gate whose winners are not the same in all; "" if there is none."""
     first, *rest = measured

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from backlight.check.hypotheses import named_factor
+
 Array = np.ndarray[Any, Any]
 Index = tuple[int, ...]
 
@@ -57,21 +59,8 @@ def likely_mistake(analytic: Array, numeric: Mapping[Index, float], sizes: set[i
         ratios = a[kept] / n[kept]
         factor = float(np.median(ratios))
         if np.allclose(ratios, factor, rtol=_CLOSE, atol=0):
-            return _factor(factor, sizes)
+            return named_factor(factor, sizes)
     return ""
-
-
-def _factor(factor: float, sizes: set[int]) -> str:
-    if abs(factor - 2) < _CLOSE:
-        return "twice too large: counted twice, or a ½ is missing"
-    if abs(factor - 0.5) < _CLOSE:
-        return "half of it: one of two equal paths is lost (= for +=), or a 2 is missing"
-    for size in sorted(sizes - {0, 1, 2}):
-        if abs(factor / size - 1) < _CLOSE:
-            return f"{size} times too large: a sum over {size} where a mean should be"
-        if abs(factor * size - 1) < _CLOSE:
-            return f"{size} times too small: a mean over {size} where a sum should be"
-    return f"a factor of {factor:.6g}"
 
 
 def _transposed(analytic: Array, places: list[Index], n: Array, scale: float) -> bool:

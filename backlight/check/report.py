@@ -9,6 +9,13 @@ from typing import Any
 from backlight.check.verdict import HAPPY, Verdict
 
 _SHOWN = 12
+SIDES = {
+    "left": "the slope of its left side",
+    "right": "the slope of its right side",
+    "between": "between the slopes of its sides",
+    "neither": "not a slope of either side",
+    "outside": "beyond the slopes of both sides",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,12 @@ class Row:
         1 for gradients, 2 for the gradient of the backward pass.
     outside : str
         What left the domain of a gate, where that is why the number could not be checked.
+    gate : str
+        The gate whose backward rule is wrong, and for which input, where it could be found.
+    side : str
+        At a kink: which one-sided slope the gradient is, "left" or "right"; "between" them (a
+        subgradient); "both" where the kink is only near; "neither" if it is none of these;
+        "outside" if it is none although one number of one gate chooses, which is wrong.
     """
 
     name: str
@@ -49,6 +62,8 @@ class Row:
     mistake: str = ""
     order: int = 1
     outside: str = ""
+    gate: str = ""
+    side: str = ""
 
     @property
     def place(self) -> str:
@@ -71,6 +86,8 @@ class Row:
             "kink": self.kink,
             "mistake": self.mistake,
             "outside": self.outside,
+            "gate": self.gate,
+            "side": self.side,
         }
 
 
@@ -158,7 +175,10 @@ def described(row: Row) -> str:
     if row.order > 1:
         parts.append("second order")
     if row.kink:
-        parts.append(f"kink of {row.kink}")
+        side = SIDES.get(row.side, "")
+        parts.append(f"kink of {row.kink}{f', {side}' if side else ''}")
     if row.mistake:
         parts.append(f"likely: {row.mistake}")
+    if row.gate:
+        parts.append(f"in {row.gate}")
     return "; ".join(parts)

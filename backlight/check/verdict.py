@@ -42,7 +42,7 @@ def relative_error(analytic: float, numeric: float, floor: float = 0.0) -> float
     if difference == 0:
         return 0.0
     largest = max(abs(analytic), abs(numeric), floor)
-    error = difference / largest
+    error = difference / largest if largest else difference  # NaN is never the larger
     return error if error == error else float("inf")
 
 

@@ -363,7 +363,7 @@ def _shown(report: Report, json: bool, summed: bool) -> int:
             f"{row.analytic:.7g}",
             f"{row.numeric:.7g}",
             f"{row.error:.1e}",
-            escape(described(replace(row, mistake=""))),
+            escape(described(replace(row, mistake="", gate=""))),
             style=style,
         )
     console = Console()
@@ -376,9 +376,11 @@ def _shown(report: Report, json: bool, summed: bool) -> int:
     console.print(escape(report.summary()), soft_wrap=True)
     if not report.ok:
         console.print("A gradient is wrong.", style="bold red")
-        for name, mistake in {row.name: row.mistake for row in report.rows if row.mistake}.items():
+        for name, row in {row.name: row for row in report.rows if row.mistake}.items():
+            where = f", in {row.gate}" if row.gate else ""
             console.print(
-                f"Likely mistake in the gradient by {escape(name)}: {mistake}.", soft_wrap=True
+                escape(f"Likely mistake in the gradient by {name}{where}: {row.mistake}."),
+                soft_wrap=True,
             )
     return 0 if report.ok else 1
 

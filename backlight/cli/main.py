@@ -41,6 +41,14 @@ COMMANDS = {
         "backlight.cli.check:check",
         "Compare gradients with numerical ones, and show a table, worst first.",
     ),
+    "why": (
+        "backlight.cli.why:why",
+        "Where a gradient came from: paths, factors, what removed it, which examples push.",
+    ),
+    "explain": (
+        "backlight.cli.explain:explain",
+        "Draw a formula as a circuit of gates, with every value and every gradient.",
+    ),
     "verify": (
         "backlight.cli.verify:verify",
         "Prove that a run comes to the same bits: any threads, eager or compiled, killed or not.",
@@ -88,6 +96,8 @@ PLAIN = {
     "‖": "|",
     "½": "1/2",
     "²": "^2",
+    "−": "-",
+    "∂": "d",
 }
 """Plain spellings, for terminals whose encoding is narrower than ours."""
 

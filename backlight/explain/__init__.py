@@ -3,6 +3,7 @@
 Everything here takes tensors, functions and modules; the command line opens the run folders.
 """
 
+from backlight.explain.circuit import formats as formats  # teaches a circuit to show itself
 from backlight.explain.circuit.record import circuit
 
 __all__ = ["circuit"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from backlight import dtypes
 from backlight.engine.tensor import Tensor, as_tensor
-from backlight.errors import BacklightError, ExpressionError, nearest
+from backlight.errors import BacklightError, DTypeError, ExpressionError, nearest
 from backlight.expression.parse import Call, Matrix, Name, Node, Number, parse
 from backlight.expression.token import pointed
 from backlight.gates import TABLE
@@ -143,7 +143,13 @@ class Expression:
                     needs=f"at most {room:,}",
                     remedy="Use smaller inputs.",
                 )
-            return as_tensor(gate(*bound, **attributes))
+            try:
+                return as_tensor(gate(*bound, **attributes))
+            except DTypeError:
+                labels = _as_labels(bound)
+                if labels is None:
+                    raise
+                return as_tensor(gate(*labels, **attributes))
         except BacklightError as problem:
             raise self._located(problem, node) from None
         except (TypeError, ValueError, IndexError, OverflowError, MemoryError) as problem:
@@ -253,6 +259,24 @@ def _as_input(name: str, value: Any) -> Tensor:
     weak = not hasattr(value, "dtype") and not hasattr(value, "__array__")
     array = dtypes.as_array(value, dtypes.float64 if weak else None, subject=f"input {name}")
     return Tensor.share(array)
+
+
+def _as_labels(wires: Sequence[Any]) -> list[Any] | None:
+    """The wires with whole numbers behind the first as integers, which labels and places are.
+
+    Every number of a formula is a floating one; None if none of them is whole.
+    """
+    cast = TABLE["cast"]
+    found = list(wires)
+    for place, wire in enumerate(wires):
+        value = wire._value if isinstance(wire, Tensor) else wire
+        kind = getattr(value, "dtype", np.dtype(type(value))).kind
+        if place == 0 or value is None or kind != "f" or not np.all(value == np.floor(value)):
+            continue
+        plain = not isinstance(wire, Tensor)
+        found[place] = np.int64(value) if plain else cast(wire, dtype=dtypes.int64)
+    changed = any(old is not new for old, new in zip(wires, found, strict=True))
+    return found if changed else None
 
 
 def _walk(node: Node) -> Iterator[Node]:

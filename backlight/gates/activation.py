@@ -34,6 +34,7 @@ class Sigmoid(Elementwise):
 
     role = Role.SQUASH
     formula = "1 / (1 + exp(-x))"
+    symbol = "σ"
     result = "float"
     source = "CS231n, lecture 4"
 

@@ -42,6 +42,7 @@ class Add(Elementwise):
 
     role = Role.DISTRIBUTOR
     formula = "x + y"
+    symbol = "+"
     source = "CS231n, lecture 4"
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -56,6 +57,7 @@ class Subtract(Elementwise):
 
     role = Role.DISTRIBUTOR
     formula = "x - y"
+    symbol = "−"
     aliases = ("sub",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -70,6 +72,7 @@ class Multiply(Elementwise):
 
     role = Role.SWITCHER
     formula = "x * y"
+    symbol = "×"
     source = "CS231n, lecture 4"
     aliases = ("mul",)
 
@@ -89,6 +92,7 @@ class Divide(Elementwise):
 
     role = Role.MIXER
     formula = "x / y"
+    symbol = "/"
     domain = {"y": "y != 0"}
     result = "float"
     aliases = ("div", "true_divide")
@@ -109,7 +113,7 @@ class FloorDivide(Counting):
     kinks = "x / y whole"
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
-        return np.floor_divide(_number(x), _number(y))
+        return np.floor_divide(*_numbers(x, y))
 
     def branch(self, np: Any, x: Any, y: Any) -> Any:
         return np.floor_divide(x, y)
@@ -128,7 +132,7 @@ class Remainder(Counting):
     aliases = ("mod",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
-        return np.remainder(_number(x), _number(y))
+        return np.remainder(*_numbers(x, y))
 
     def backward(self, upstream: Any, x: Any, y: Any, output: Any) -> Any:
         return upstream, lambda: -upstream * floor_divide(x, y)
@@ -142,6 +146,7 @@ class Negative(Elementwise):
 
     role = Role.DISTRIBUTOR
     formula = "-x"
+    symbol = "×−1"
     aliases = ("neg",)
 
     def forward(self, np: Any, x: Any) -> Any:
@@ -156,6 +161,7 @@ class Reciprocal(Elementwise):
 
     role = Role.SCALER
     formula = "1 / x"
+    symbol = "1/x"
     domain = {"x": "x != 0"}
     result = "float"
 
@@ -171,6 +177,7 @@ class Square(Elementwise):
 
     role = Role.SCALER
     formula = "x**2"
+    symbol = "x²"
 
     def forward(self, np: Any, x: Any) -> Any:
         return x * x
@@ -189,11 +196,12 @@ class Power(Counting):
 
     role = Role.MIXER
     formula = "x ** p"
+    symbol = "**"
     domain = {"x": "x > 0"}
     aliases = ("pow",)
 
     def forward(self, np: Any, x: Any, p: Any) -> Any:
-        x, p = _number(x), _number(p)
+        x, p = _numbers(x, p)
         if isinstance(p, int) and p < 0 and getattr(x, "dtype", dtypes.float32).kind in "iu":
             raise ArgumentError(
                 "power",
@@ -221,9 +229,13 @@ class Power(Counting):
             yield Sample((draw((3,), exponent_stream(exponent), "x > 0"), exponent))
 
 
-def _number(value: Any) -> Any:
-    """Truth values as int64; anything else as it is."""
-    return value * 1 if getattr(getattr(value, "dtype", None), "kind", "") == "b" else value
+def _numbers(x: Any, y: Any) -> tuple[Any, Any]:
+    """Two truth values as int64, for which NumPy has no smaller whole numbers; others as is."""
+    return (x * 1, y * 1) if _is_truth(x) and _is_truth(y) else (x, y)
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
 
 
 def exponent_stream(exponent: float) -> int:

@@ -48,7 +48,7 @@ class BinaryCrossEntropyWithLogits(Structural):
     role = Role.MIXER
     formula = "-t * log(sigmoid(x)) - (1 - t) * log(1 - sigmoid(x))"
     domain = {"target": "0 <= t <= 1"}
-    result = "float"
+    result = "first"
     source = "CS231n, neural networks part 2 (attribute classification)"
     aliases = ("bce_with_logits",)
 
@@ -112,7 +112,7 @@ class BinaryCrossEntropy(Structural):
     role = Role.MIXER
     formula = "-t * log(p) - (1 - t) * log(1 - p)"
     domain = {"probability": "0 <= p <= 1", "target": "0 <= t <= 1"}
-    result = "float"
+    result = "first"
 
     def forward(self, np: Any, probability: Any, target: Any, *, reduction: str = "mean") -> Any:
         p, target = as_float(np, probability), np.asarray(target)

@@ -26,6 +26,7 @@ class Equal(Comparison):
     """Whether the numbers are the same."""
 
     formula = "x == y"
+    symbol = "="
     aliases = ("eq",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -36,6 +37,7 @@ class NotEqual(Comparison):
     """Whether the numbers differ."""
 
     formula = "x != y"
+    symbol = "≠"
     aliases = ("ne",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -46,6 +48,7 @@ class Less(Comparison):
     """Whether x is the smaller."""
 
     formula = "x < y"
+    symbol = "<"
     aliases = ("lt",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -56,6 +59,7 @@ class LessEqual(Comparison):
     """Whether x is not the larger."""
 
     formula = "x <= y"
+    symbol = "≤"
     aliases = ("le",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -66,6 +70,7 @@ class Greater(Comparison):
     """Whether x is the larger."""
 
     formula = "x > y"
+    symbol = ">"
     aliases = ("gt",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -76,6 +81,7 @@ class GreaterEqual(Comparison):
     """Whether x is not the smaller."""
 
     formula = "x >= y"
+    symbol = "≥"
     aliases = ("ge",)
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -144,6 +150,7 @@ class Where(Elementwise):
 
     role = Role.ROUTER
     formula = "x if condition else y"
+    symbol = "if"
     selectors = ("condition",)
 
     def forward(self, np: Any, condition: Any, x: Any, y: Any) -> Any:
@@ -167,6 +174,7 @@ class Maximum(Elementwise):
 
     role = Role.ROUTER
     formula = "max(x, y)"
+    symbol = "max"
     kinks = "x == y: the gradient goes to x"
     source = "CS231n, lecture 4"
 
@@ -187,6 +195,7 @@ class Minimum(Elementwise):
 
     role = Role.ROUTER
     formula = "min(x, y)"
+    symbol = "min"
     kinks = "x == y: the gradient goes to x"
 
     def forward(self, np: Any, x: Any, y: Any) -> Any:
@@ -249,6 +258,7 @@ class Absolute(Elementwise):
 
     role = Role.SCALER
     formula = "abs(x)"
+    symbol = "|x|"
     kinks = "x == 0: gradient 0"
     aliases = ("abs",)
 

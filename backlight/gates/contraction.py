@@ -44,6 +44,7 @@ class Matmul(Structural):
 
     role = Role.SWITCHER
     formula = "z[i,j] = sum of x[i,k] * y[k,j] over k"
+    symbol = "@"
     source = "CS231n, lecture 4"
     aliases = ("mm", "bmm")
 

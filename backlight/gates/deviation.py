@@ -152,6 +152,7 @@ class Norm(Reduction):
 
     role = Role.SCALER
     formula = "sqrt(sum(x**2))"
+    symbol = "‖x‖"
     result = "float"
     kinks = "all x = 0: gradient 0"
 

@@ -100,11 +100,14 @@ class Gate:
     kinks: ClassVar[str] = ""
     """Where the function is not differentiable, and which subgradient is taken there."""
     result: ClassVar[str] = "same"
-    """Type of the output: same (promoted inputs), float, bool or index (int64)."""
+    """Type of the output: same (promoted inputs), float (the same as fractions), first (fractions
+    of the first input's type), bool or index (int64)."""
     selectors: ClassVar[tuple[str, ...]] = ()
     """Wires that say where, not how much: indices and masks. No gradient, no say in the type."""
     source: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
+    symbol: ClassVar[str] = ""
+    """What stands in its box of a drawn circuit, where that is not its name."""
     spellings: ClassVar[dict[str, str]] = {}
     """Other words for its arguments, beside `dim` and the others that every gate understands."""
     abstract: ClassVar[bool] = True
@@ -162,6 +165,8 @@ class Gate:
             return dtypes.boolean
         if self.result == "index":
             return dtypes.int64
+        if self.result == "first":
+            given = given[:1]
         # A variadic gate's last name stands for all wires from there on.
         names = self.inputs + self.inputs[-1:] * max(0, len(given) - len(self.inputs))
         mixed = dtypes.promote(
@@ -171,7 +176,7 @@ class Gate:
                 if kind is not None and name not in self.selectors
             ]
         )
-        return dtypes.floating(mixed) if self.result == "float" else mixed
+        return dtypes.floating(mixed) if self.result in ("float", "first") else mixed
 
     def check(self, *inputs: Any, **attributes: Any) -> None:
         """Refuse values, not shapes, that the gate cannot take (labels out of range, …)."""

@@ -79,7 +79,7 @@ class CrossEntropy(Structural):
 
     role = Role.MIXER
     formula = "-sum(q * log(softmax(x)))"
-    result = "float"
+    result = "first"
     source = "CS231n, linear classification"
 
     def forward(
@@ -244,7 +244,7 @@ class NllLoss(Structural):
 
     role = Role.MIXER
     formula = "-x[label]"
-    result = "float"
+    result = "first"
 
     def forward(
         self,

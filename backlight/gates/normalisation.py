@@ -127,7 +127,7 @@ class Normalisation(Structural, abstract=True):
 
     role = Role.MIXER
     formula = "gamma * (x - mean(x)) / sqrt(var(x) + epsilon) + beta"
-    result = "float"
+    result = "first"
 
     def view(self, shape: Shape, how: Any) -> Shape:
         """The shape in which the input is standardized."""

@@ -29,6 +29,7 @@ class Sum(Reduction):
 
     role = Role.DISTRIBUTOR
     formula = "sum(x)"
+    symbol = "Σ"
 
     def forward(self, np: Any, x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
         return rounded(np.sum(x, axis=axis, keepdims=keepdims, dtype=summing_type(x)), x)
@@ -172,6 +173,7 @@ class Prod(Reduction):
 
     role = Role.SWITCHER
     formula = "prod(x)"
+    symbol = "Π"
 
     def forward(self, np: Any, x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
         return rounded(np.prod(x, axis=axis, keepdims=keepdims, dtype=summing_type(x)), x)

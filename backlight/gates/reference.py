@@ -11,6 +11,7 @@ from backlight.gates.gate import Gate, gates
 _RESULTS = {
     "same": "of the inputs' type",
     "float": "floating",
+    "first": "floating, of the first input's type",
     "bool": "truth values",
     "index": "int64",
 }

@@ -17,6 +17,7 @@ class Sqrt(Elementwise):
 
     role = Role.SCALER
     formula = "sqrt(x)"
+    symbol = "√"
     domain = {"x": "x >= 0"}
     result = "float"
 
@@ -32,6 +33,7 @@ class Rsqrt(Elementwise):
 
     role = Role.SCALER
     formula = "1 / sqrt(x)"
+    symbol = "1/√x"
     domain = {"x": "x > 0"}
     result = "float"
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from backlight import dtypes
+from backlight.engine.memory_format import checked, in_format
 from backlight.engine.mode import clock
 from backlight.engine.tensor import Tensor
 from backlight.engine.tracing import changed, here, tracers
@@ -76,6 +77,7 @@ class Module(Tree):
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Run `forward`; errors inside name this layer, outputs remember it."""
         stack = calls.stack
+        begun = next(clock)
         stack.append(self)
         try:
             if tracers and here() is not None:
@@ -83,7 +85,7 @@ class Module(Tree):
             if self._pre_hooks:
                 inputs = self._before(inputs)
             output = self.forward(*inputs, **named)
-            stamp(self, inputs, output)
+            stamp(self, inputs, output, begun)
             if self._hooks:
                 output = self._after(inputs, output)
         except BacklightError as error:
@@ -204,14 +206,24 @@ class Module(Tree):
             parameter.requires_grad_(requires_grad)
         return self
 
-    def to(self, dtype: Any) -> Self:
+    def to(self, dtype: Any = "cpu", *, memory_format: Any = None) -> Self:
         """Convert parameters and floating buffers, in place, to float32 or float64.
+
+        Parameters
+        ----------
+        dtype : dtype or "cpu"
+        memory_format : {"contiguous_format", "channels_last"}, optional
+            How those of 4 axes, filters, lie in memory; see `Tensor.contiguous`.
 
         Raises
         ------
         DTypeError
             If `dtype` is another type.
+        ArgumentError
+            If there is no such memory format.
         """
+        if memory_format is not None:
+            self._laid(memory_format)
         try:
             # NumPy reads None as float64, which nobody who writes it means.
             target = None if dtype == "cpu" else np.dtype(object if dtype is None else dtype)
@@ -235,6 +247,16 @@ class Module(Tree):
                 tensor._changed = next(clock)
                 tensor.grad = None if tensor.grad is None else tensor.grad.to(target)
         return self
+
+    def _laid(self, memory_format: Any) -> None:
+        """Lay parameters and buffers of 4 axes in memory in this format."""
+        checked(memory_format, type(self).__name__)
+        if tracers and here() is not None:
+            here().refuse_memory("to(memory_format)")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.ndim == 4 and not tensor.is_contiguous(memory_format):
+                changed()
+                tensor._value = in_format(tensor._value, memory_format)
 
     def float(self) -> Self:
         """Convert parameters and floating buffers to float32."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Any, ClassVar, Protocol
 
+from backlight.engine.mode import clock
 from backlight.engine.tensor import Tensor
 from backlight.engine.tracing import layers
 
@@ -48,13 +49,28 @@ class Origin:
         The layer, and the model that was called.
     before : Origin or None
         Where the layer's input came from: the last layer that decided its width.
+    begun, ended : int
+        When the call began and ended, by the clock that counts gates: the gates in between were
+        applied inside it.
+    around : list of (module, root, begun, ended)
+        The calls around it that answered with the same value, innermost first.
     """
 
-    __slots__ = ("before", "module", "root")
+    __slots__ = ("around", "before", "begun", "ended", "module", "root")
 
-    def __init__(self, module: _Layer, root: _Layer, before: Origin | None) -> None:
+    def __init__(
+        self,
+        module: _Layer,
+        root: _Layer,
+        before: Origin | None,
+        begun: int = 0,
+        ended: int = 0,
+    ) -> None:
         self.module = module
         self.root = root
+        self.begun = begun
+        self.ended = ended
+        self.around: list[tuple[_Layer, _Layer, int, int]] = []
         # Only one step is kept: a chain would hold every step of a recurrent network for ever.
         self.before = before and Origin(before.module, before.root, None)
 
@@ -118,11 +134,14 @@ def current_path() -> str:
 layers.path = current_path
 
 
-def stamp(module: _Layer, inputs: tuple[Any, ...], output: Any) -> None:
+def stamp(module: _Layer, inputs: tuple[Any, ...], output: Any, begun: int) -> None:
     """Note on what a layer made that this layer made it; on what it only passed on, nothing."""
     if isinstance(output, Tensor):
         notes = output._notes
         if notes is not None and "origin" in notes:
+            inner = notes["origin"]
+            if inner.begun > begun:  # else it was made before this call, and only passed on
+                inner.around.append((module, _root(module), begun, next(clock)))
             return
         for x in inputs:
             if output is x:
@@ -130,16 +149,17 @@ def stamp(module: _Layer, inputs: tuple[Any, ...], output: Any) -> None:
         if output._gate is None and output.requires_grad:
             return
         before = origin_of(inputs[0]) if inputs else None
-        stack = calls.stack
-        output.note(
-            "origin",
-            Origin(
-                module, stack[0] if stack else module, before.maker if before is not None else None
-            ),
-        )
+        before = before.maker if before is not None else None
+        output.note("origin", Origin(module, _root(module), before, begun, next(clock)))
     elif type(output) is tuple:
         for one in output:
-            stamp(module, inputs, one)
+            stamp(module, inputs, one, begun)
+
+
+def _root(module: _Layer) -> Any:
+    """The model that was called, in which this layer is."""
+    stack = calls.stack
+    return stack[0] if stack else module
 
 
 def origin_of(x: Any) -> Origin | None:

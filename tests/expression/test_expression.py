@@ -381,3 +381,21 @@ def test_mutated_formulas():
         for other in "()[],=*+1x.²\0":
             _outcome(text[:place] + other + text[place + 1 :])
         _outcome(text[:place] + text[place + 1 :])
+
+
+def test_whole_numbers_are_labels():
+    """Every number of a formula is a float; where a gate wants labels or places, whole ones are."""
+    scores = np.array([-2.85, 0.86, 0.28])
+    for target in ("2", "[2]", "y"):
+        s = scores[None] if target == "[2]" else scores
+        given = {"s": s, "y": 2} if target == "y" else {"s": s}
+        assert float(value(f"cross_entropy(s, {target})", **given)) == pytest.approx(
+            1.040191, abs=1e-6
+        )
+        assert float(value(f"multiclass_hinge(s, {target})", **given)) == pytest.approx(
+            1.58, abs=1e-9
+        )
+    assert value("take(s, [2, 0])", s=scores).tolist() == [0.28, -2.85]
+    for wrong in ("1.5", "3", "-1"):
+        with pytest.raises(BacklightError, match="label"):
+            value(f"cross_entropy(s, {wrong})", s=scores)

@@ -6,16 +6,17 @@ it, so that they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from backlight.engine.mode import no_grad
 from backlight.errors import ArgumentError, nearest
-from backlight.gates.gate import TABLE, Gate
+from backlight.gates.gate import TABLE, Gate, Role
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["input", "parameter", "constant", "gate"]
@@ -43,6 +44,8 @@ class Node:
         What it came to, of any shape.
     layer : str
         Dotted path of the layer inside which it was made; "" outside of layers.
+    call : int
+        The innermost call of a module inside which it was made, in `Circuit.calls`; −1 outside.
     """
 
     index: int
@@ -53,6 +56,7 @@ class Node:
     attributes: dict[str, Any]
     value: Array
     layer: str = ""
+    call: int = -1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,7 +69,34 @@ class Node:
         return self.kind != "constant" and self.value.dtype.kind == "f"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a module: the gates applied from its beginning to its end belong to it.
+
+    Attributes
+    ----------
+    path : str
+        Dotted path in the model that was called; "" for the model itself.
+    description : str
+        Kind and sizes: Conv2d 3→16, 3×3.
+    around : int
+        The call from inside which it was made, in `Circuit.calls`; −1 if there is none.
+    begun, ended : int
+        By the engine's clock, which counts gates.
+    """
+
+    path: str
+    description: str
+    around: int
+    begun: int
+    ended: int
+
+
+FORMATS: dict[str, Callable[..., str | bytes]] = {}
+"""How a circuit is written, by the end of a file's name; see formats.py."""
+
+
+@dataclass(frozen=True, repr=False)
 class Circuit:
     """The gates that made a value, in the order in which they ran.
 
@@ -79,6 +110,8 @@ class Circuit:
         The gradient at the output from which the backward pass starts; 1 for a single number.
     text : str
         The formula it was made from, if there is one.
+    calls : tuple of Call
+        The calls of modules inside which the gates ran; a call stands before those inside it.
 
     Examples
     --------
@@ -92,6 +125,7 @@ class Circuit:
     output: int
     upstream: Array
     text: str = ""
+    calls: tuple[Call, ...] = ()
     _shares: dict[int, tuple[Array | None, ...]] = field(default_factory=dict, repr=False)
 
     def find(self, what: int | str) -> Node:
@@ -159,7 +193,8 @@ class Circuit:
                 if share is None or source < 0:
                     continue
                 known = arrived[source]
-                arrived[source] = share if known is None else known + share
+                with np.errstate(all="ignore"):
+                    arrived[source] = share if known is None else known + share
         return tuple(arrived)
 
     def shares(self, what: int | str) -> tuple[Array | None, ...]:
@@ -187,6 +222,8 @@ class Circuit:
         """The gate's own backward rule on the recorded values, summed where it was broadcast."""
         given = [None if i < 0 else self.nodes[i].value for i in node.inputs]
         assert node.gate is not None  # noqa: S101 - told to the type checker
+        if node.gate.role in (Role.WALL, Role.SOURCE):
+            return (None,) * len(given)
         with no_grad(), np.errstate(all="ignore"):
             shares = node.gate.backward(upstream, *given, node.value, **node.attributes)
             return tuple(
@@ -222,6 +259,63 @@ class Circuit:
     def __len__(self) -> int:
         return len(self.nodes)
 
+    # ── showing itself ─────────────────────────────────────────────────────────────────────
+
+    def render(self, form: str, **how: Any) -> str | bytes:
+        """The circuit as txt, svg, png, html, json, dot or tex.
+
+        Parameters
+        ----------
+        form : str
+            Which.
+        **how
+            For svg and png: `theme` ("auto", "light", "dark"), `open` (keys of groups to open);
+            for all pictures and text `language`; for png `scale`; for txt `width`.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such form.
+        MissingExtraError
+            If a library for it is not installed.
+        """
+        if form not in FORMATS:
+            raise ArgumentError(
+                "the circuit",
+                got=f"the form {form!r}",
+                needs=f"one of {', '.join(FORMATS)}",
+                remedy=nearest(form, FORMATS),
+            )
+        return FORMATS[form](self, **how)
+
+    def save(self, path: str | Path, **how: Any) -> Path:
+        """Write the circuit to a file, in the form that its name ends with; see `render`."""
+        path = Path(path)
+        made = self.render(path.suffix.removeprefix(".").lower(), **how)
+        path.write_bytes(made if isinstance(made, bytes) else made.encode("utf-8", "replace"))
+        return path
+
+    def __str__(self) -> str:
+        """The drawing as text."""
+        return str(self.render("txt"))
+
+    def __repr__(self) -> str:
+        return f"<circuit of {len(self.gates)} gates and {len(self.leaves)} leaves>"
+
+    def _repr_svg_(self) -> str:
+        return str(self.render("svg"))
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        """What a notebook shows: the interactive page, the picture, or the text."""
+        forms = {"text/plain": "txt", "image/svg+xml": "svg", "text/html": "fragment"}
+        return {
+            kind: str(self.render(form))
+            for kind, form in forms.items()
+            if (include is None or kind in include) and kind not in (exclude or ())
+        }
+
 
 def renumbered(nodes: Sequence[Node], kept: Sequence[int]) -> tuple[Node, ...]:
     """The kept nodes with numbers counted anew; wires from others are left out."""
@@ -236,6 +330,7 @@ def renumbered(nodes: Sequence[Node], kept: Sequence[int]) -> tuple[Node, ...]:
             nodes[old].attributes,
             nodes[old].value,
             nodes[old].layer,
+            nodes[old].call,
         )
         for old in kept
     )

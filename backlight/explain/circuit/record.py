@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from backlight.engine.apply import watch
 from backlight.engine.backward import _history
 from backlight.engine.tensor import Tensor
 from backlight.errors import ArgumentError, GraphError
+from backlight.explain.circuit.calls import attributed
 from backlight.explain.circuit.circuit import Array, Circuit, Kind, Node
 from backlight.expression import Expression
+from backlight.gates.gate import Gate
 
 
 def circuit(
@@ -58,16 +61,19 @@ def circuit(
     """
     text = ""
     called = dict(names or {})
+    silent = _Silent()
     if isinstance(what, str):
         what = Expression.parse(what)
     if isinstance(what, Expression):
         text = str(what)
         called |= {name: _differentiable(value) for name, value in values.items()}
-        output = what.evaluate({name: called[name] for name in values})
+        with watch(silent.note):
+            output = what.evaluate({name: called[name] for name in values})
     elif isinstance(what, Tensor):
         output = what
     elif callable(what):
-        output = what(*[_differentiable(x) for x in inputs])
+        with watch(silent.note):
+            output = what(*[_differentiable(x) for x in inputs])
     else:
         raise ArgumentError(
             "circuit",
@@ -82,7 +88,45 @@ def circuit(
             needs="one that answers with one tensor",
             remedy="Wrap it: circuit(lambda x: model(x)[0], x)",
         )
-    return _recorded(output, upstream, {id(tensor): name for name, tensor in called.items()}, text)
+    spelled = {id(tensor): name for name, tensor in called.items()}
+    return _recorded(output, upstream, spelled, text, silent)
+
+
+class _Silent:
+    """Gates that no gradient passes, which the history leaves out: comparisons, rounding.
+
+    What they make of an input looks like a constant otherwise.
+    """
+
+    def __init__(self) -> None:
+        self.made: dict[int, tuple[Any, Gate, Any, dict[str, Any]]] = {}
+
+    def note(self, gate: Gate, inputs: Any, _: Any, attributes: dict[str, Any], made: Any) -> None:
+        """Remember an application whose output has no history although its inputs are not fixed."""
+        if made._gate is None and any(
+            id(x) in self.made or (isinstance(x, Tensor) and x.requires_grad) for x in inputs
+        ):
+            self.made[id(made)] = (made, gate, inputs, attributes)
+
+    def histories(self, output: Tensor) -> list[Tensor]:
+        """What the output was made from, in order, also behind gates that no gradient passes."""
+        needed: set[int] = set()
+        waiting: list[Any] = [output]
+        while waiting:
+            tensors = [x for x in waiting if isinstance(x, Tensor)]
+            found = [x for tensor in _history(tensors)[0] for x in tensor._inputs or ()]
+            found += waiting
+            waiting = []
+            for x in found:
+                if id(x) in self.made and id(x) not in needed:
+                    needed.add(id(x))
+                    waiting += self.made[id(x)][2]
+        ordered: dict[int, Tensor] = {}
+        for key, (_, _, inputs, _) in self.made.items():
+            if key in needed:
+                before = _history([x for x in inputs if isinstance(x, Tensor)])[0]
+                ordered |= {id(tensor): tensor for tensor in before}
+        return list((ordered | {id(tensor): tensor for tensor in _history([output])[0]}).values())
 
 
 def _differentiable(value: Any) -> Tensor:
@@ -97,8 +141,11 @@ def _differentiable(value: Any) -> Tensor:
     return made
 
 
-def _recorded(output: Tensor, upstream: Any, names: dict[int, str], text: str) -> Circuit:
-    ordered, _ = _history([output])
+def _recorded(
+    output: Tensor, upstream: Any, names: dict[int, str], text: str, silent: _Silent
+) -> Circuit:
+    ordered = silent.histories(output)
+    calls, inside = attributed(ordered)
     numbers: dict[int, int] = {}
     nodes: list[Node] = []
     alive: list[Any] = []  # an id is only good while its object lives
@@ -107,11 +154,19 @@ def _recorded(output: Tensor, upstream: Any, names: dict[int, str], text: str) -
         if x is None:
             return -1
         known = numbers.get(id(x))
-        if known is None:
-            known = numbers[id(x)] = len(nodes)
-            alive.append(x)
-            nodes.append(Node(known, *_leaf(x, names)))
-        return known
+        if known is not None:
+            return known
+        alive.append(x)
+        if id(x) in silent.made:
+            _, gate, inputs, attributes = silent.made[id(x)]
+            wires = tuple(map(leaf, inputs))
+            name = names.get(id(x), "")
+            made = Node(len(nodes), "gate", name, gate, wires, dict(attributes), _array(x))
+        else:
+            made = Node(len(nodes), *_leaf(x, names))
+        numbers[id(x)] = made.index
+        nodes.append(made)
+        return made.index
 
     for tensor in ordered:
         if tensor._gate is None:
@@ -124,10 +179,10 @@ def _recorded(output: Tensor, upstream: Any, names: dict[int, str], text: str) -
                 remedy="Call circuit(loss) before loss.backward(), or keep the history with "
                 "loss.backward(retain_graph=True).",
             )
-        wires = tuple(numbers[id(x)] if id(x) in numbers else leaf(x) for x in tensor._inputs)
+        wires = tuple(map(leaf, tensor._inputs))
         numbers[id(tensor)] = len(nodes)
         alive.append(tensor)
-        origin = (tensor._notes or {}).get("origin")
+        call = inside.get(id(tensor), -1)
         nodes.append(
             Node(
                 len(nodes),
@@ -136,12 +191,17 @@ def _recorded(output: Tensor, upstream: Any, names: dict[int, str], text: str) -
                 tensor._gate,
                 wires,
                 dict(tensor._attributes or {}),
-                np.asarray(tensor._value),
-                origin.path_in_model if origin else "",
+                _array(tensor),
+                calls[call].path if call >= 0 else "",
+                call,
             )
         )
-    last = numbers[id(output)] if id(output) in numbers else leaf(output)
-    return Circuit(tuple(nodes), last, _seed(nodes[last].value, upstream), text)
+    last = leaf(output)
+    return Circuit(tuple(nodes), last, _seed(nodes[last].value, upstream), text, calls)
+
+
+def _array(x: Any) -> Array:
+    return np.asarray(x._value)
 
 
 def _leaf(
@@ -153,7 +213,7 @@ def _leaf(
     kind: Kind = "constant"
     if x.requires_grad:
         kind = "parameter" if type(x) is not Tensor else "input"
-    return kind, name or x.name or "", None, (), {}, np.asarray(x._value)
+    return kind, name or x.name or "", None, (), {}, _array(x)
 
 
 def _seed(value: Array, upstream: Any) -> Array:

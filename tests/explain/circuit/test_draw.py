@@ -1,0 +1,117 @@
+"""Leaves at each use, values used often as tags, shares that add up, positions that matter."""
+
+import numpy as np
+import pytest
+
+from backlight.explain import circuit
+from backlight.explain.circuit.draw import draw
+from backlight.explain.circuit.statistics import BROKEN, NO_GRADIENT, ZERO, figures, written
+from tests.explain.circuit.drawn import mlp, neuron, often, residual, shared
+
+
+def test_a_leaf_is_drawn_at_each_use_and_its_total_once():
+    drawn = circuit("x*x*x + y", x=2, y=1)
+    shown = draw(drawn)
+    tags = [box for box in shown.boxes if box.symbol == "x"]
+    assert [tag.uses for tag in tags] == [3, 0, 0]
+    made = figures(drawn, shown)
+    totals = [one.total for box, one in zip(shown.boxes, made.boxes, strict=True) if box in tags]
+    assert totals == ["12.00", "", ""]
+
+
+@pytest.mark.parametrize("kind", [neuron, shared, often, mlp])
+def test_shares_add_up_to_the_gradient(kind):
+    drawn = kind()
+    shown = draw(drawn)
+    total = {}
+    for box in shown.boxes:
+        if box.kind == "leaf" and box.node in drawn.reached:
+            gate, wire = box.use
+            total[box.node] = total.get(box.node, 0) + drawn.shares(gate)[wire]
+    assert total
+    for node, found in total.items():
+        np.testing.assert_allclose(found, drawn.gradients[node], rtol=1e-5)
+
+
+def test_a_value_used_often_is_a_tag_after_the_first_use():
+    shown = draw(often(20))
+    tags = [box for box in shown.boxes if box.kind == "tag"]
+    assert len(tags) == 20
+    maker = next(box for box in shown.boxes if box.symbol == "tanh")
+    assert {tag.symbol for tag in tags} == {maker.note}, "the gate says what its tags are called"
+
+
+def test_a_value_used_a_few_times_shows_each_share():
+    shown = draw(shared())
+    shares = [box for box in shown.boxes if box.kind == "share"]
+    assert len(shares) == 4
+    for box in shares:
+        assert not box.symbol
+
+
+@pytest.mark.parametrize(
+    ("formula", "positions"),
+    [("x*y", [0, 0]), ("x+y", [0, 0]), ("x/y", [1, 2]), ("x-y", [1, 2]), ("x**y", [1, 2])],
+)
+def test_positions_are_told_where_they_matter(formula, positions):
+    shown = draw(circuit(formula, x=2, y=3))
+    assert [wire.position for wire in shown.wires] == positions
+
+
+def test_a_constant_is_written_in_its_gate():
+    shown = draw(circuit("(x+1)*2", x=2))
+    assert [box.symbol for box in shown.boxes] == ["x", "+1", "×2"]
+
+
+def test_numbers_have_at_most_seven_letters():
+    for value in (0.0, -1e-300, 123456789.0, -98765.4321, np.pi, -np.inf, np.nan, 1e300):
+        assert len(written(np.float64(value), "x")) <= 7
+
+
+def test_levels_tell_zero_none_and_broken_apart():
+    drawn = circuit("relu(x)*y + 3*relu(z)", x=-1, y=2, z=1)
+    shown = draw(drawn)
+    levels = {
+        box.symbol: one.level
+        for box, one in zip(shown.boxes, figures(drawn, shown).boxes, strict=True)
+    }
+    assert levels["x"] == ZERO
+    assert levels["z"] >= 0
+    drawn = circuit("sqrt(x) + y", x=0, y=1)
+    made = figures(drawn, draw(drawn))
+    assert BROKEN in {one.level for one in made.boxes}
+    data = residual(1)
+    assert NO_GRADIENT in {one.level for one in figures(data, draw(data)).boxes}
+
+
+def test_a_vanishing_gradient_is_thin():
+    drawn = circuit("x*1e-6*y + z", x=1, y=1e-3, z=1)
+    shown = draw(drawn)
+    levels = {
+        box.symbol: one.level
+        for box, one in zip(shown.boxes, figures(drawn, shown).boxes, strict=True)
+    }
+    assert levels["x"] < levels["y"] < levels["z"] == 6
+
+
+def test_statistics_of_an_array():
+    values = np.array([[1.0, -3.0], [0.0, 4.0]])
+    drawn = circuit("sum(x*x)", x=values)
+    of_value, of_gradient = figures(drawn, draw(drawn), "en", detail=True).boxes[0].detail
+    assert dict(of_value) == {
+        "value": "2×2",
+        "mean": "0.5",
+        "standard deviation": "2.5",
+        "minimum": "−3",
+        "maximum": "4",
+        "length": "5.09902",
+        "zeros": "25%",
+    }
+    assert dict(of_gradient)["length"] == "5.09902", "the share along one of two wires"
+
+
+def test_statistics_of_a_very_large_array_come_from_a_part_of_it():
+    drawn = circuit("sum(x)", x=np.ones(2_500_000))
+    of_value, _ = figures(drawn, draw(drawn), "en", detail=True).boxes[0].detail
+    assert dict(of_value)["sample"] == "1/3"
+    assert dict(of_value)["mean"] == "1"
