@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
-from backlight.bench.peer import OURS
+from backlight.bench.peer import EAGER, OURS
 from backlight.bench.workload import Kind, Target, Workload, framework
 
 
@@ -108,8 +108,15 @@ class Row:
 
     @property
     def ours(self) -> Measurement | None:
-        """Backlight's: compiled before eager."""
-        return next((m for m in self.timed if framework(m.contender) == OURS), None)
+        """Backlight's: compiled before eager, the best variant as for the peers."""
+        ours = self.variants
+        return min(ours, key=lambda one: one.median, default=None)
+
+    @property
+    def variants(self) -> list[Measurement]:
+        """Backlight's compiled variants; where there is none, the eager one."""
+        ours = [one for one in self.timed if framework(one.contender) == OURS]
+        return [one for one in ours if one.contender != EAGER] or ours
 
     def best(self, against: tuple[str, ...] = ()) -> Measurement | None:
         """The peer with the smallest median, among these frameworks or all."""

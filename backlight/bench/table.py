@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from backlight.bench.peer import EAGER, OURS, how_to_install
+from backlight.bench.peer import COMPILED, EAGER, OURS, how_to_install
 from backlight.bench.row import Comparison, Measurement, Row
 from backlight.bench.workload import Kind, Target, framework
 
@@ -69,10 +69,22 @@ def _lines(row: Row) -> list[list[str]]:
         best = row.best()
         peer = ["—", "—"] if best is None else [best.contender, _told(best, kind)]
         return [[title, "—", *peer, "—", *_target(row.workload.targets[:1]), "—", "dim"]]
-    return [
+    title += _variant(found[0].ours)
+    lines = [
         _line(title if not place else "", comparison, row, kind)
         for place, comparison in enumerate(found)
     ]
+    for one in row.variants:
+        if one is not found[0].ours:
+            other = Comparison(None, one, found[-1].best)
+            lines.append(_line(f"  {one.contender}", other, row, kind))
+    return lines
+
+
+def _variant(ours: Measurement) -> str:
+    """What tells Backlight's variant from the plain one."""
+    rest = ours.contender.removeprefix(COMPILED)
+    return f",{rest}" if rest != ours.contender and rest else ""
 
 
 def _line(title: str, comparison: Comparison, row: Row, kind: Kind) -> list[str]:

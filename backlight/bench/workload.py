@@ -126,6 +126,7 @@ MODULES = (
     "adam",
     "nearest",
     "gate",
+    "loader",
     "start",
 )
 """The files of `workloads/`, in the order of the table."""

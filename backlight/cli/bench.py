@@ -153,7 +153,8 @@ def _contenders(work: Workload, peers: Sequence[str], eager: bool, quick: bool) 
     from backlight.bench.peer import COMPILED, EAGER
     from backlight.bench.workload import framework
 
-    ours = [COMPILED] if has_compiler() and COMPILED in work.contenders else [EAGER]
+    compiled = [name for name in work.contenders if name.startswith(COMPILED)]
+    ours = compiled if has_compiler() and compiled else [EAGER]
     if eager and EAGER not in ours:
         ours.append(EAGER)
     theirs = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from backlight import dtypes
+from backlight.engine.memory_format import MemoryFormat
 from backlight.engine.tracing import refuse_value, tracers
 from backlight.errors import ArgumentError, GraphError, ShapeError
 from backlight.gates.adaptive_pooling import adaptive_average_pool2d
@@ -36,7 +37,7 @@ class Topk(NamedTuple):
     indices: Any
 
 
-class Habits:
+class Habits(MemoryFormat):
     """Methods that PyTorch has under these names."""
 
     __slots__ = ()
@@ -77,8 +78,8 @@ class Habits:
 
     # ── types and places ───────────────────────────────────────────────────────────────────
 
-    def to(self, dtype: Any = None, device: Any = None) -> Tensor:
-        """The numbers in another type; the gradient flows through between floating types.
+    def to(self, dtype: Any = None, device: Any = None, memory_format: Any = None) -> Tensor:
+        """The numbers in another type or order in memory; the gradient flows through.
 
         Parameters
         ----------
@@ -86,12 +87,17 @@ class Habits:
             The type, or a tensor that has it. "cpu" is accepted and changes nothing.
         device : "cpu", optional
             Accepted for the habit: tensors live in the processor's memory.
+        memory_format : {"contiguous_format", "channels_last"}, optional
+            See `contiguous`.
 
         Raises
         ------
         ArgumentError
             If another device is asked for, or what is asked for is neither device nor type.
         """
+        if memory_format is not None:
+            laid: Tensor = self.to(dtype, device).contiguous(memory_format)
+            return laid
         kind = None
         for asked in (dtype, device):
             if isinstance(asked, str) and asked.split(":")[0] in _DEVICES:
@@ -113,10 +119,6 @@ class Habits:
 
     def cpu(self) -> Self:
         """The tensor itself: it is in the processor's memory."""
-        return self
-
-    def contiguous(self) -> Self:
-        """The tensor itself: gates take any layout."""
         return self
 
     # ── shapes ─────────────────────────────────────────────────────────────────────────────

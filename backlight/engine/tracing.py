@@ -187,6 +187,7 @@ for _name in (*_FORBIDDEN, *_TWO_SIDED, *(f"r{_side}" for _side in _TWO_SIDED)):
 # ── where the user's code stands ───────────────────────────────────────────────────────────
 
 _PACKAGE = f"{Path(__file__).resolve().parent.parent}{os.sep}"
+_COMMANDS = f"{_PACKAGE}cli{os.sep}"
 _LIBRARY = f"{Path(os.__file__).resolve().parent}{os.sep}"
 _known: dict[CodeType, bool] = {}
 
@@ -202,9 +203,14 @@ def _is_ours(code: CodeType) -> bool:
 
 
 def user_place() -> tuple[str, int]:
-    """File and line of the innermost code that is not this package's."""
+    """File and line of the innermost code that is not this package's.
+
+    Below a command of the `backlight` program there is only what reads the command line.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_ours(frame.f_code):
+        if frame.f_code.co_filename.startswith(_COMMANDS):
+            return "", 0
         frame = frame.f_back
     return ("", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 

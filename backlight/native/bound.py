@@ -14,6 +14,7 @@ import numpy as np
 
 from backlight.engine import tracing
 from backlight.engine.in_place import one_at_a_time
+from backlight.engine.memory_format import lies_channels_last
 from backlight.engine.mode import changes, clock
 from backlight.engine.tensor import Tensor
 from backlight.errors import GraphError, ShapeError
@@ -130,30 +131,31 @@ class Bound:
         }
         self._staying: list[Callable[[], Any]] = []
         count = len(self.traced.graph.outputs)
-        self.outputs = [
-            self._reader(place, node)
-            for place, node in zip(found.results[:count], self.traced.graph.outputs, strict=True)
-        ]
         writes = [w for w in self.traced.graph.writes if w.node is not None]
-        self._written = [
-            self._reader(place, write.node)
-            for place, write in zip(found.results[count:], writes, strict=True)
-        ]
+        nodes = [*self.traced.graph.outputs, *(write.node for write in writes)]
+        readers = [self._reader(index, node) for index, node in enumerate(nodes)]
+        self.outputs, self._written = readers[:count], readers[count:]
 
-    def _reader(self, place: tuple[Any, int], node: Any) -> Callable[[], Any]:
-        array, offset = place
+    def _reader(self, index: int, node: Any) -> Callable[[], Any]:
+        """What gives an output's numbers after a run, for the caller to keep."""
+        array, offset = self.compilation.results[index]
+        last = index in self.compilation.lowered.last
+        shape, dtype = node.shape, np.dtype(node.dtype)
+        seen = functools.partial(self.compilation.seen, index, shape=shape)
         if array.slot in self.returned:
             take = self.returned[array.slot].take
-            return lambda: seen(index, take(), node.shape) if index in last else take
+            return (lambda: seen(take())) if last else take
         if array.slot is not None:  # the function returns an argument or a state as it is
-            number, shape, dtype = array.slot, node.shape, np.dtype(node.dtype)
-            stop = offset + node.size * dtype.itemsize
+            number, stop = array.slot, offset + node.size * dtype.itemsize
 
             def part() -> Any:
-                flat = self.there[number].reshape(-1).view(np.uint8)
-                return flat[offset:stop].view(dtype).reshape(shape).copy()
+                flat = np.ravel(self.there[number], "K").view(np.uint8)
+                return seen(flat[offset:stop].view(dtype).copy())
 
             return part
+        if last:
+            flat = self.program.view(array, (node.size,), dtype, offset)
+            return lambda: seen(flat.copy())
         view = self.program.view(array, node.shape, node.dtype, offset)
         read = view.copy if view.ndim else lambda: view[()]
         self._staying.append(read)
@@ -165,16 +167,25 @@ class Bound:
 
     # ── each call ──────────────────────────────────────────────────────────────────────────
 
+    def fits(self, leaves: Sequence[Any]) -> bool:
+        """Whether the states lie in memory as they did when the program was made."""
+        if self.version == tracing.version.number:
+            return True
+        kept = [slot for slot in self._states if slot not in self.moves]
+        return all(lies_channels_last(slot.leaf.get(leaves)) == slot.last for slot in kept)
+
     def point(self, slot: Slot, array: Array) -> None:
         """Let a slot be this array, as long as it is not another one."""
         if array is self.there[slot.number]:
             return
-        if not array.flags.c_contiguous or array.dtype != slot.dtype:
+        if not slot.lies(array) or array.dtype != slot.dtype:
             raise GraphError(
                 f"{slot.label} of a compiled function",
                 got=f"memory of {array.dtype} with strides {array.strides}",
-                needs=f"a row-major array of {slot.dtype}",
-                remedy="Pass numpy.ascontiguousarray of it.",
+                needs=f"{'images, channels last,' if slot.last else 'a row-major array'} "
+                f"of {slot.dtype}",
+                remedy="Pass a copy: tensor.contiguous(memory_format="
+                f"{'channels_last' if slot.last else 'contiguous_format'!r}).",
             )
         if array.shape != slot.shape:
             raise ShapeError(
@@ -239,19 +250,38 @@ class Bound:
             numbers = given._value if isinstance(given, Tensor) else given
             self._point_apart(slot, numbers)
 
-    def taker(self, place: int) -> tuple[Array | None, Callable[[Any], None], int]:
+    def taker(self, place: int) -> tuple[Array | None, Callable[[Any], Any], int]:
         """Where to copy an argument, or what takes it; and the slot that it is in, or an empty one.
+
+        What takes it answers with True where it lies in memory as another program wants it.
 
         A small array that is given twice in a row is read where it is from then on.
         """
         for argument, slot in self.pointed:
+            if argument == place and len(slot.shape) == 4:
+                return None, functools.partial(self._take_images, slot), slot.number
             if argument == place:
                 return None, functools.partial(self._point_apart, slot), slot.number
         for argument, slot, memory in self.staged:
             if argument == place:
                 copy = None if memory.ndim else memory
+                if memory.ndim == 4:
+                    return None, functools.partial(self._copy_images, slot, memory), slot.number
                 return copy, self._small_taker(slot, memory), slot.number
         return None, _untaken, len(self.there) - 1
+
+    def _take_images(self, slot: Slot, numbers: Any) -> bool:
+        if lies_channels_last(numbers) != slot.last:
+            return True
+        self._point_apart(slot, numbers)
+        return False
+
+    def _copy_images(self, slot: Slot, memory: Array, numbers: Any) -> bool:
+        if lies_channels_last(numbers) != slot.last:
+            return True
+        memory[...] = numbers
+        self.point(slot, memory)
+        return False
 
     def _small_taker(self, slot: Slot, memory: Array) -> Callable[[Any], None]:
         there, number = self.there, slot.number
@@ -259,7 +289,7 @@ class Bound:
 
         def take(numbers: Any) -> None:
             nonlocal last
-            if numbers is last and numbers.dtype == memory.dtype and self._apart(numbers):
+            if numbers is last and numbers.dtype == memory.dtype and self._apart(slot, numbers):
                 self.point(slot, numbers)
                 return
             memory[...] = numbers
@@ -271,13 +301,13 @@ class Bound:
 
     def _point_apart(self, slot: Slot, numbers: Any) -> None:
         """Let a slot be these numbers, or a copy where the program writes into their memory."""
-        as_is = numbers.dtype == slot.dtype and self._apart(numbers)
-        self.point(slot, numbers if as_is else np.array(numbers, slot.dtype, order="C"))
+        as_is = numbers.dtype == slot.dtype and self._apart(slot, numbers)
+        self.point(slot, numbers if as_is else slot.laid(numbers))
 
-    def _apart(self, numbers: Any) -> bool:
+    def _apart(self, slot: Slot, numbers: Any) -> bool:
         """Whether an array can be read where it is, while states are written."""
         flags = numbers.flags
-        if not (flags.c_contiguous and flags.aligned):
+        if not (flags.aligned and (slot.lies(numbers) if slot.last else flags.c_contiguous)):
             return False
         if self._spans_at != tracing.version.number:
             spans = [np.lib.array_utils.byte_bounds(self.there[n]) for n in self._changing]
@@ -375,6 +405,23 @@ class Bound:
             given = leaves[slot.leaf.place]
             return np.asarray(given._value if isinstance(given, Tensor) else given)
         return self._memory(slot, leaves)
+
+
+def _channels_last(source: graph.Graph, leaves: Sequence[Any]) -> set[Any]:
+    """The arguments and states of a graph that are images lying channels last."""
+    found = set()
+    for node in source.nodes:
+        leaf = node.leaf
+        if isinstance(leaf, graph.Argument):
+            given = leaves[leaf.place] if leaves else None
+            array = given._value if isinstance(given, Tensor) else given
+        elif isinstance(leaf, graph.State) and leaf.kind not in _MOVING:
+            array = leaf.get(leaves)
+        else:
+            continue
+        if array is not None and lies_channels_last(array):
+            found.add(graph.key_of(leaf))
+    return found
 
 
 def _untaken(_: Any) -> None:

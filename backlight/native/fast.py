@@ -114,8 +114,8 @@ def _entry(bound: Bound, leaves: Sequence[Any]) -> Callable[[Any, Any], Any]:
                 return MISSED
             if copy is not None:
                 copy[...] = numbers
-            else:
-                take(numbers)
+            elif take(numbers):
+                return MISSED
         return arguments
 
     return enter

@@ -7,12 +7,13 @@ it made is kept, so that it can be printed and tested by itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from backlight.engine.memory_format import STORED, WRITTEN
 from backlight.native.contraction.contract import FULL, Precision, mistake
 from backlight.native.kernels import fuse
 from backlight.native.lowering import lower, simplify
@@ -37,13 +38,28 @@ STAGES = ("graph", "loops", "simplified", "layout", "steps", "calls", "memory", 
 
 @dataclass(eq=False)
 class Slot:
-    """Memory from outside: which leaf of the graph it holds; None for what the program returns."""
+    """Memory from outside: which leaf of the graph it holds; None for what the program returns.
+
+    With `last`, images N, C, H, W whose memory is channels last.
+    """
 
     number: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     leaf: Any = None
     label: str = ""
+    last: bool = False
+
+    def lies(self, array: Any) -> bool:
+        """Whether an array has its numbers in the order that the program reads."""
+        stored = array.transpose(STORED) if self.last else array
+        return bool(stored.flags.c_contiguous)
+
+    def laid(self, array: Any) -> np.ndarray[Any, Any]:
+        """A copy of an array, of this type and in the order that the program reads."""
+        if not self.last:
+            return np.array(array, self.dtype, order="C")
+        return np.array(array.transpose(STORED), self.dtype, order="C").transpose(WRITTEN)
 
     @property
     def nbytes(self) -> int:
@@ -64,12 +80,15 @@ class Lowered:
         For each of the outputs, the slot it is written to.
     checks : int
         How many of the outputs, at the end, are conditions of the graph's checks.
+    last : set of int
+        The outputs that are images whose memory is channels last.
     """
 
     outputs: list[Node]
     slots: list[Slot]
     written: list[int | None]
     checks: int = 0
+    last: set[int] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -95,6 +114,13 @@ class Compilation:
     returned: dict[int, Node]
     seconds: dict[str, float]
 
+    def seen(self, place: int, array: Any, shape: tuple[int, ...]) -> Any:
+        """An output from its numbers in memory: with its shape, whatever their order."""
+        if place not in self.lowered.last:
+            return array.reshape(shape)
+        n, c, h, w = shape
+        return array.reshape((n, h, w, c)).transpose(WRITTEN)
+
     def text(self, stage: str) -> str:
         """A stage as text; for "llvm" and "assembly" every kernel of the program."""
         if stage in ("loops", "simplified", "layout"):
@@ -115,9 +141,13 @@ class Compilation:
 
 
 def compiled(
-    source: graph.Graph, target: Target, label: str, precision: Precision = FULL
+    source: graph.Graph,
+    target: Target,
+    label: str,
+    precision: Precision = FULL,
+    last: Collection[Any] = (),
 ) -> Compilation:
-    """Take a graph through all stages."""
+    """Take a graph through all stages; `last` are the keys of leaves that lie channels last."""
     seconds: dict[str, float] = {}
 
     def timed(stage: str, make: Callable[[], Any]) -> Any:
@@ -126,7 +156,7 @@ def compiled(
         seconds[stage] = time.perf_counter() - began
         return made
 
-    lowered: Lowered = timed("loops", lambda: lower_graph(source))
+    lowered: Lowered = timed("loops", lambda: lower_graph(source, last))
     forms: dict[str, Any] = {"loops": lowered.outputs}
     forms["simplified"] = timed("simplified", lambda: gathered(simplify.simplified(forms["loops"])))
     forms["layout"] = timed("layout", lambda: in_runs(channels_last(forms["simplified"], target)))
@@ -224,7 +254,7 @@ def _written(outputs: Sequence[Node], slots: Sequence[int | None]) -> dict[Node,
 # ── from the graph ─────────────────────────────────────────────────────────────────────────
 
 
-def lower_graph(source: graph.Graph) -> Lowered:
+def lower_graph(source: graph.Graph, last: Collection[Any] = ()) -> Lowered:
     """Every gate of a graph as loop nodes, every leaf as a slot or a constant."""
     slots: list[Slot] = []
     by_key: dict[Any, Slot] = {}
@@ -232,7 +262,8 @@ def lower_graph(source: graph.Graph) -> Lowered:
 
     def slot_for(key: Any, node: Any, leaf: Any, label: str) -> Slot:
         if key not in by_key:
-            by_key[key] = Slot(len(slots), node.shape, np.dtype(node.dtype), leaf, label)
+            kind = np.dtype(node.dtype)
+            by_key[key] = Slot(len(slots), node.shape, kind, leaf, label, key in last)
             slots.append(by_key[key])
         return by_key[key]
 
@@ -251,6 +282,7 @@ def lower_graph(source: graph.Graph) -> Lowered:
     outputs = [nodes[node] for node in source.outputs]
     written: list[int | None] = [None] * len(outputs)
     taken = {id(node) for node in outputs}
+    turned: set[int] = set()
     for write in source.writes:
         if write.node is None:
             continue
@@ -259,16 +291,30 @@ def lower_graph(source: graph.Graph) -> Lowered:
             # A node of its own: one value may be written to several places, or returned too.
             value = Node("cast", [value], value.shape, value.dtype, {}, "write")
         taken.add(id(value))
+        if write.state.kind not in ("gradient", "attribute") and write.state.key in last:
+            value = _stored(value)
+            turned.add(len(outputs))
         outputs.append(value)
         if write.state.kind in ("gradient", "attribute"):
             written.append(None)
         else:
-            found = slot_for(_state_key(write.state), write.node, write.state, write.state.name)
+            found = slot_for(write.state.key, write.node, write.state, write.state.name)
             written.append(found.number)
+    if any(slot.last for slot in slots):  # images come channels last, and go so too
+        for place in range(len(source.outputs)):
+            if outputs[place].ndim == 4:
+                outputs[place] = _stored(outputs[place])
+                turned.add(place)
     checks = list(dict.fromkeys(check.looked_at for check in source.checks))
     outputs += [nodes[node] for node in checks]
     written += [None] * len(checks)
-    return Lowered(outputs, slots, written, len(checks))
+    return Lowered(outputs, slots, written, len(checks), turned)
+
+
+def _stored(node: Node) -> Node:
+    """Images N, C, H, W in the order in which they lie channels last."""
+    shape = tuple(node.shape[axis] for axis in STORED)
+    return Node("transpose", [node], shape, node.dtype, {"axes": STORED}, node.origin)
 
 
 def _leaf(node: graph.Node, slot_for: Callable[..., Slot]) -> Node:
@@ -280,18 +326,14 @@ def _leaf(node: graph.Node, slot_for: Callable[..., Slot]) -> Node:
             one = Node("constant", [], (), value.dtype, {"value": number.item()})
             return one if not value.shape else Node("expand", [one], value.shape, value.dtype)
         key: Any = ("constant", id(value))
-    elif isinstance(leaf, graph.State):
-        key = _state_key(leaf)
-    elif isinstance(leaf, graph.Argument):
-        key = ("argument", leaf.place)
     else:
-        key = ("scalar", id(leaf))
+        key = graph.key_of(leaf)  # type: ignore[arg-type]  # only leaves come here
     slot = slot_for(key, node, leaf, node.title())
-    return Node("input", [], node.shape, node.dtype, {"slot": slot.number}, node.title())
-
-
-def _state_key(state: graph.State) -> Any:
-    return state.key
+    shape = tuple(node.shape[axis] for axis in STORED) if slot.last else node.shape
+    made = Node("input", [], shape, node.dtype, {"slot": slot.number}, node.title())
+    if not slot.last:
+        return made
+    return Node("transpose", [made], node.shape, node.dtype, {"axes": WRITTEN}, node.title())
 
 
 def _failure(holds: Node) -> Node:

@@ -132,8 +132,13 @@ def uniform_(
         )
     if _sketching.on:
         return tensor
-    draws = (generator or random.default).uniform(tensor.shape, tensor.dtype)
-    return _write(tensor, draws * tensor.dtype.type(b - a) + tensor.dtype.type(a))
+    draws: Any = (generator or random.default).uniform(tensor.shape, tensor.dtype)
+    scale, start = tensor.dtype.type(b - a), tensor.dtype.type(a)
+    if not isinstance(draws, np.ndarray):  # while a function is traced
+        return _write(tensor, draws * scale + start)
+    draws *= scale  # in place: weights may be large
+    draws += start
+    return _write(tensor, draws)
 
 
 def normal_(

@@ -261,7 +261,7 @@ def _not_finite(kind: str, who: str) -> Callable[[], NoReturn]:
         raise NonFiniteError(
             kind,
             got=f"an update of {who} that is not finite: its gradient has NaN or infinity, or is "
-            "too large for what the rule remembers of it",
+            "too large for what the rule remembers of it, such as a second moment",
             needs="finite gradients and updates; nothing was updated",
             remedy="Clip the gradients (optim.clip_grad_norm_), lower the learning rate, or look "
             "for the first gate that gave NaN or infinity.",

@@ -128,3 +128,13 @@ def test_the_figure_is_drawn_the_same_twice(tmp_path):
     figure.draw([], tmp_path / "none.png")
     with pytest.raises(UsageError, match=r"\.svg"):
         figure.check(tmp_path / "figure.jpeg")
+
+
+def test_every_variant_of_ours_is_shown_and_the_best_is_compared():
+    last = f"{COMPILED} channels-last"
+    one = row({COMPILED: 3.0, last: 1.0, EAGER: 0.1, "torch": 4.0})
+    assert one.comparisons()[0].ours.contender == last
+    text = printed([one])
+    assert "channels-last" in text
+    assert COMPILED in text
+    assert "0.75" in text

@@ -58,9 +58,9 @@ def plant(monkeypatch, name, change, *, nth=0):
     """From now on the compiler lowers the nth use of a gate wrongly."""
     right, seen, whole = lower.lower_gate, {}, pipeline.lower_graph
 
-    def anew(source):
+    def anew(*given):
         seen.clear()
-        return whole(source)
+        return whole(*given)
 
     def wrong(gate, wires, attributes):
         made = right(gate, wires, attributes)

@@ -47,6 +47,15 @@ def test_inference_has_no_backward_pass():
     assert "gradient of" in command("lower", *SMALL, "--stage", "graph").out
 
 
+def test_only_code_of_ones_own_is_named_as_the_origin(tmp_path):
+    """Not the library that reads the command line, from which everything is called."""
+    ended = command("lower", *SMALL, "--stage", "graph")
+    assert ".py:" not in ended.out
+    file = tmp_path / "own.py"
+    file.write_text(OWN)
+    assert "own.py:5" in command("lower", f"{file}:case", "--stage", "graph").out
+
+
 def test_another_processor():
     ended = command("lower", *SMALL, "--stage", "assembly", "--target", "sse")
     assert ended.code == 0

@@ -13,7 +13,8 @@ from tests.native.fuzz import Graph, verdicts
 COUNT = int(os.environ.get("BACKLIGHT_FUZZ", "60"))
 FIRST = int(os.environ.get("BACKLIGHT_FUZZ_FIRST", "0"))
 WAYS = {
-    "stages and threads": (["--stages", "--threads", "2", "3", "8"], 0.4),
+    "stages and threads": (["--stages", "--threads", "2", "3", "8"], 0.3),
+    "bounds": (["--bounds"], 0.1),
     "between guard pages": (["--fences", "end"], 0.2),
     "behind guard pages": (["--fences", "front"], 0.1),
     "float32": (["--dtype", "float32"], 0.1),
@@ -47,7 +48,7 @@ def test_a_wrong_compiler_is_found(monkeypatch):
     from tests.native import fuzz
 
     options = type("Options", (), {"most": 40, "dtype": "float64", "target": None, "fences": "",
-                                   "stages": False, "threads": []})  # fmt: skip
+                                   "bounds": False, "stages": False, "threads": []})  # fmt: skip
     monkeypatch.setenv("BACKLIGHT_CACHE", "off")
     right = mathematics.FUNCTIONS["multiply"]
 

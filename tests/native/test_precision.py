@@ -58,3 +58,20 @@ def test_a_training_step_passes_its_own_inspection(channels):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ArgumentError, match="bfloat16"):
         backlight.compile(lambda x: x, precision="half")
+
+
+def test_convolutions_by_tiles_are_emulated_as_they_are_computed():
+    x, w, b = normal(0, 4, 33, 9, 8), normal(1, 40, 33, 3, 3), normal(2, 40)
+    found = backlight.compile(
+        lambda x, w, b: backlight.conv2d(x, w, b, padding=1), precision="bfloat16", check=True
+    )
+    exact = backlight.conv2d(x.double(), w.double(), b.double(), padding=1).numpy()
+    size = np.abs(exact).max()
+    plain = backlight.compile(
+        lambda x, w, b: backlight.conv2d(x, w, b, padding=1), precision="bfloat16", winograd=False
+    )
+    assert 1e-5 < np.abs(plain(x, w, b).numpy() - exact).max() / size < 2**-7
+    assert 1e-5 < np.abs(found(x, w, b).numpy() - exact).max() / size < 2**-7
+    rows = found.program.watch.last.rows
+    assert all(row.ok for row in rows)
+    assert abs(rows[0].error / rows[0].eager - 1) < 1e-2  # the same roundings, not similar ones

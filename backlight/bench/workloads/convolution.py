@@ -1,6 +1,7 @@
 """3×3 convolutions, padding 1, in three geometries: forward, by the data, by the weights.
 
-PyTorch keeps images as N, C, H, W or channels-last; JAX is given N, H, W, C, which XLA likes best.
+Backlight and PyTorch keep images as N, C, H, W or channels-last; JAX is given N, H, W, C, which
+XLA likes best.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 import backlight
-from backlight.bench.ours import both_ways
+from backlight.bench.ours import both_ways, compiled
+from backlight.bench.peer import COMPILED
 from backlight.bench.workload import Material, Ready, Target, Workload
 
 BATCH = 64
@@ -32,9 +34,13 @@ def material(geometry: str) -> Material:
     }
 
 
-def ours(given: Material, run: Callable[..., Any], which: str) -> Ready:
+def ours(
+    given: Material, run: Callable[..., Any], which: str, channels_last: bool = False
+) -> Ready:
     """Backlight's three gates."""
     x, w, upstream = (backlight.tensor(given[name]) for name in ("x", "w", "upstream"))
+    if channels_last:
+        x, w, upstream = (one.contiguous(memory_format="channels_last") for one in (x, w, upstream))
     arguments: tuple[Any, ...]
     if which == "forward":
         arguments = (x, w)
@@ -107,6 +113,9 @@ def _workload(geometry: str, which: str) -> Workload:
         material=partial(material, geometry),
         contenders={
             **both_ways(partial(ours, which=which)),
+            f"{COMPILED} channels-last": partial(
+                ours, run=compiled, which=which, channels_last=True
+            ),
             "torch": partial(torch, which=which, channels_last=False),
             "torch channels-last": partial(torch, which=which, channels_last=True),
             "jax": partial(jax, which=which),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from backlight.errors import GraphError
-from backlight.native.contraction import winograd
+from backlight.native.contraction import winograd_passes, winograd_weights
 from backlight.native.contraction.blocking import splits_for
 from backlight.native.contraction.convolution_pairs import PairChannels, pixel_pairs
 from backlight.native.contraction.convolution_passes import by_data, by_weight, forward, has_pairs
@@ -216,7 +216,7 @@ class Contractions:
     def _convolve(self, node: Node, to: Place, strides: Any, epilogue: Epilogue) -> list[Call]:
         x, weight = node.inputs
         geometry = _geometry(node, x.shape, weight.shape)
-        return self._pass(node, geometry, (forward, winograd.forward), to, strides, epilogue)
+        return self._pass(node, geometry, (forward, winograd_passes.forward), to, strides, epilogue)
 
     def _by_data(self, node: Node, to: Place, strides: Any, epilogue: Epilogue) -> list[Call]:
         settings = node.attributes
@@ -233,7 +233,7 @@ class Contractions:
             settings["dilation"],
             settings["groups"],
         )
-        return self._pass(node, geometry, (by_data, winograd.by_data), to, strides, epilogue)
+        return self._pass(node, geometry, (by_data, winograd_passes.by_data), to, strides, epilogue)
 
     def _pass(
         self,
@@ -249,14 +249,17 @@ class Contractions:
         found: list[Call] = []
         size = node.dtype.itemsize
         first = self._at(seen.base, seen.offset, size)
-        if self._narrow(node) and has_pairs(geometry):
+        narrow = self._narrow(node)
+        if self.precision.winograd and winograd_passes.suits(geometry, node.dtype, self.target):
+            made: Any = ways[1](
+                geometry, node.dtype, self.target, _image(seen), *given, pairs=narrow
+            )
+        elif narrow and has_pairs(geometry):
             n, h, w, c = node.inputs[0].shape
             pairs = PairChannels(n, (h, w), c, _image(seen), self.target)
             first = self._pack(node, seen, pairs, 4 * pairs.size_in_words, found)
             apart = dense(h, w, pairs.words)
-            made: Any = ways[0](geometry, node.dtype, self.target, apart, *given, pairs=True)
-        elif self.precision.winograd and winograd.suits(geometry, node.dtype, self.target):
-            made = ways[1](geometry, node.dtype, self.target, _image(seen), *given)
+            made = ways[0](geometry, node.dtype, self.target, apart, *given, pairs=True)
         else:
             made = ways[0](geometry, node.dtype, self.target, _image(seen), *given)
         panels = self._pack(node, weight, made.pack, made.scratch * size, found)
@@ -273,7 +276,10 @@ class Contractions:
         geometry = _geometry(node, images, filters)
         size = node.dtype.itemsize
         found: list[Call] = []
-        if self._narrow(node) and has_pairs(geometry):
+        narrow = self._narrow(node)
+        if self.precision.winograd and not narrow and winograd_weights.suits(geometry, node.dtype):
+            return self._by_tiles(node, geometry, y, x, to)
+        if narrow and has_pairs(geometry):
             of_x, of_y = pixel_pairs(geometry, self.target, _image(x), _image(y))
             operands = [
                 self._pack(node, one, pairs, 4 * pairs.size_in_words, found)
@@ -290,6 +296,25 @@ class Contractions:
             *found,
             Call(run, [*operands, (partials, 0)], _label(node)),
             Call(gather, [(partials, 0), to], f"sum {_label(node)}"),
+        ]
+
+    def _by_tiles(
+        self, node: Node, geometry: Geometry, y: Strided, x: Strided, to: Place
+    ) -> list[Call]:
+        """The gradient by the weights from transformed tiles."""
+        size, label = node.dtype.itemsize, _label(node)
+        made = winograd_weights.by_weight(geometry, node.dtype, self.target, _image(x), _image(y))
+        tiles = [
+            (Array(one.elements * size, f"tiles of {label}"), 0)
+            for one in (made.images, made.upstream)
+        ]
+        sums = (Array(16 * made.gather.size * size, f"sums of {label}"), 0)
+        sources = [self._at(one.base, one.offset, size) for one in (x, y)]
+        return [
+            Call(made.images, [sources[0], tiles[0]], f"tiles of the images of {label}"),
+            Call(made.upstream, [sources[1], tiles[1]], f"tiles of the gradient of {label}"),
+            Call(made.product, [*tiles, sums], label),
+            Call(made.gather, [sums, to], f"gather {label}"),
         ]
 
     # ── memory ─────────────────────────────────────────────────────────────────────────────

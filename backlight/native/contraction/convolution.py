@@ -399,7 +399,11 @@ def apart(loops: Loops) -> tuple[Loops, Loops]:
             halves = [(parts, size * x_step, size * panel_step), (size, x_step, panel_step)]
             loops = [*loops[:-1], *halves]
     inner, length = len(loops) - 1, loops[-1][0]
-    while inner and loops[inner - 1][0] * length <= _SHORT:
+    while inner:
+        # Very short sums spend more on being put together than they gain.
+        most = _SHORT if length >= _SHORTEST else 2 * _SHORT
+        if loops[inner - 1][0] * length > most:
+            break
         inner -= 1
         length *= loops[inner][0]
     return loops[:inner], loops[inner:]

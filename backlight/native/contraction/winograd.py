@@ -9,7 +9,9 @@ elementwise product ⊙ is 16 products of matrices, [tiles × channels] by [chan
 the register tile. Some tiles at a time are transformed into the stack, multiplied, transformed back
 and stored, so that nothing but images and filters passes through memory.
 
-It rounds more than a direct convolution (its floor is 16 u instead of 4), so it is a choice.
+It rounds more than a direct convolution (its floor is 16 u instead of 4), so it is a choice. With
+`pairs`, transformed inputs and filters are rounded to bfloat16, two neighbouring channels in a
+word, and their products summed in float32.
 Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016.
 """
 
@@ -23,11 +25,11 @@ import numpy as np
 from llvmlite import ir
 
 from backlight.native.contraction.convolution import Epilogue
-from backlight.native.contraction.convolution_passes import upstream_padding
-from backlight.native.contraction.geometry import Geometry, Pair, Strides, dense
+from backlight.native.contraction.geometry import Pair, Strides
 from backlight.native.contraction.packed_filters import divided, smaller
+from backlight.native.contraction.pairs import add_pair, rounded
 from backlight.native.contraction.tile import tile, zeros
-from backlight.native.contraction.winograd_filters import TransformFilters, both
+from backlight.native.contraction.winograd_filters import both
 from backlight.native.machine_code.emit import (
     I64,
     POINTER,
@@ -42,112 +44,11 @@ from backlight.native.machine_code.machine import Target
 DType = np.dtype[Any]
 
 _CHUNKS = 64
-_ROWS = 12
+ROWS = 12
 """Tiles whose products are held in registers together, at most."""
 _STACK = 2**16
 """Bytes of transformed inputs at most, where one register tile of them is no more."""
 _LINE = 64
-_FILTERS = 2**24
-"""Bytes of transformed filters at most: every few tiles read them all."""
-_MOST_STACK = 3 * 2**17
-"""Bytes of one register tile of transformed inputs: a thread's stack may be half a megabyte."""
-
-
-def suits(geometry: Geometry, dtype: Any, target: Target) -> bool:
-    """Whether Winograd's convolution can do this one, and is likely to be the faster."""
-    lanes = target.lanes(np.dtype(dtype).itemsize)
-    plain = geometry.stride == geometry.dilation == (1, 1) and geometry.groups == 1
-    enough = min(geometry.channels, geometry.filters) >= max(16, lanes)
-    most, itemsize = max(geometry.channels, geometry.filters), np.dtype(dtype).itemsize
-    size = 16 * geometry.channels * geometry.filters * itemsize
-    return (
-        plain
-        and geometry.kernel == (3, 3)
-        and max(geometry.padding) <= 2
-        and min(*geometry.windows, *geometry.size) >= 2
-        and enough
-        and size <= _FILTERS
-        and 16 * most * _ROWS * itemsize <= _MOST_STACK
-    )
-
-
-@dataclass(frozen=True)
-class WinogradPass:
-    """A convolution kernel, and the kernel that transforms its filters."""
-
-    pack: TransformFilters
-    run: Winograd
-
-    @property
-    def scratch(self) -> int:
-        """Elements of the transformed filters."""
-        return self.pack.size
-
-
-def forward(
-    geometry: Geometry,
-    dtype: Any,
-    target: Target,
-    x_strides: Strides | None = None,
-    y_strides: Strides | None = None,
-    epilogue: Epilogue | None = None,
-    epilogue_key: Any = None,
-    extra: tuple[str, ...] = (),
-) -> WinogradPass:
-    """The convolution, as `convolution_passes.forward`, where `suits` says so."""
-    kind = np.dtype(dtype)
-    x_strides = x_strides or dense(*geometry.padded, geometry.channels)
-    y_strides = y_strides or dense(*geometry.windows, geometry.filters)
-    shape = (geometry.filters, geometry.channels)
-    run = Winograd(
-        "Winograd convolution",
-        geometry.images,
-        geometry.channels,
-        geometry.filters,
-        geometry.windows,
-        x_strides,
-        y_strides,
-        kind,
-        target,
-        epilogue,
-        epilogue_key,
-        extra,
-    )
-    return WinogradPass(TransformFilters(shape, run.width, False, kind, target), run)
-
-
-def by_data(
-    geometry: Geometry,
-    dtype: Any,
-    target: Target,
-    y_strides: Strides | None = None,
-    x_strides: Strides | None = None,
-    epilogue: Epilogue | None = None,
-    epilogue_key: Any = None,
-    extra: tuple[str, ...] = (),
-) -> WinogradPass:
-    """The gradient by the data, as `convolution_passes.by_data`, where `suits` says so."""
-    kind = np.dtype(dtype)
-    (top, bottom), (left, right) = upstream_padding(geometry, kind, target)
-    height, width = geometry.windows
-    y_strides = y_strides or dense(top + height + bottom, left + width + right, geometry.filters)
-    x_strides = x_strides or dense(*geometry.size, geometry.channels)
-    shape = (geometry.filters, geometry.channels)
-    run = Winograd(
-        "Winograd convolution by data",
-        geometry.images,
-        geometry.filters,
-        geometry.channels,
-        geometry.size,
-        y_strides,
-        x_strides,
-        kind,
-        target,
-        epilogue,
-        epilogue_key,
-        extra,
-    )
-    return WinogradPass(TransformFilters(shape, run.width, True, kind, target), run)
 
 
 @dataclass(frozen=True)
@@ -164,6 +65,8 @@ class Winograd:
     dtype : dtype
     target : Target
     epilogue, epilogue_key, extra : see `convolution.Correlation`
+    pairs : bool
+        Whether the products are of pairs of channels in bfloat16.
     """
 
     word: str
@@ -178,6 +81,7 @@ class Winograd:
     epilogue: Epilogue | None = None
     epilogue_key: Any = None
     extra: tuple[str, ...] = ()
+    pairs: bool = False
 
     @property
     def operands(self) -> tuple[str, ...]:
@@ -189,7 +93,7 @@ class Winograd:
         """Equal keys make equal code."""
         sizes = (self.images, self.channels, self.filters, self.size)
         arrays = (self.x_strides, self.y_strides, self.dtype.str, self.target.key)
-        return ("winograd", *sizes, *arrays, self.epilogue_key, self.extra)
+        return ("winograd", *sizes, *arrays, self.epilogue_key, self.extra, self.pairs)
 
     @property
     def multiply_adds(self) -> int:
@@ -221,12 +125,23 @@ class Winograd:
     def rows(self) -> int:
         """Tiles whose products are held in registers together."""
         spare = self.target.registers - self.vectors - 1 - (not self.target.fma)
-        return min(_ROWS, spare // self.vectors)
+        return min(ROWS, spare // self.vectors)
+
+    @property
+    def held(self) -> DType:
+        """Type of the elements of transformed tiles and filters."""
+        return np.dtype(np.int32) if self.pairs else self.dtype
+
+    @property
+    def depth(self) -> int:
+        """Elements that a product sums over: channels, or pairs of them."""
+        return -(-self.channels // 2) if self.pairs else self.channels
 
     @property
     def room(self) -> int:
-        """Channels of a transformed tile, in whole vectors."""
-        return -(-self.channels // self.lanes) * self.lanes
+        """Elements of a transformed tile, of channels in whole vectors."""
+        whole = -(-self.channels // self.lanes) * self.lanes
+        return whole // 2 if self.pairs else whole
 
     @property
     def together(self) -> int:
@@ -313,7 +228,7 @@ class _Block:
         corner = code.address(
             self.x, built.add(place, built.mul(left, I64(pixel_step))), made.dtype
         )
-        to = code.address(self.seen, built.mul(t, I64(made.room)), made.dtype)
+        to = code.address(self.seen, built.mul(t, I64(made.room)), made.held)
 
         def vector(c: Any, mask: Number | None = None) -> None:
             d = [
@@ -327,8 +242,13 @@ class _Block:
                 for i in range(4)
                 for j in range(4)
             ]
-            for place, number in enumerate(both(d, 4, _input)):
-                code.store(number, to, built.add(c, I64(place * made.together * made.room)))
+            for place, number in enumerate(both(d, 4, transformed_input)):
+                there = place * made.together * made.room
+                if made.pairs:  # neighbouring channels, to neighbouring halves of words
+                    half = rounded(number).astype(np.dtype(np.uint16))
+                    code.store(half, to, built.add(c, I64(2 * there)))
+                else:
+                    code.store(number, to, built.add(c, I64(there)))
 
         whole = made.channels // made.lanes * made.lanes
         code.loop(0, whole, made.lanes, vector)
@@ -354,8 +274,9 @@ class _Block:
         Meanwhile the inputs of the tiles from `later` on come from memory.
         """
         made, code, built = self.made, self.code, self.code.builder
-        size = made.channels * made.width
+        size = made.depth * made.width
         shape = (made.rows, made.vectors, made.lanes)
+        term = add_pair if made.pairs else None
 
         def expect(nth: Any) -> None:
             share = I64(made.together)
@@ -366,14 +287,16 @@ class _Block:
         def product(nth: Any) -> None:
             code.when(built.icmp_signed("==", panel, I64(0)), lambda: expect(nth))
             place = built.add(built.mul(panel, I64(16)), nth)
-            filters = code.address(self.panels, built.mul(place, I64(size)), made.dtype)
+            filters = code.address(self.panels, built.mul(place, I64(size)), made.held)
 
             def rows(row: Any) -> None:
                 tiles = built.add(built.mul(nth, I64(made.together)), row)
-                seen = code.address(self.seen, built.mul(tiles, I64(made.room)), made.dtype)
-                loops = [(made.channels, 1, made.width)]
+                seen = code.address(self.seen, built.mul(tiles, I64(made.room)), made.held)
+                loops = [(made.depth, 1, made.width)]
                 sums = zeros(code, made.dtype, *shape)
-                sums = tile(code, seen, made.room, filters, loops, *shape, sums)
+                sums = tile(
+                    code, seen, made.room, filters, loops, *shape, sums, None, made.held, term
+                )
                 to = built.mul(tiles, I64(made.width))
                 for at, total in enumerate(sums):
                     code.store(total, self.products, built.add(to, I64(at * made.lanes)))
@@ -439,7 +362,7 @@ class _Block:
         code.when(built.and_(*ours) if len(ours) == 2 else ours[0], put)
 
 
-def _input(d0: Number, d1: Number, d2: Number, d3: Number) -> list[Number]:
+def transformed_input(d0: Number, d1: Number, d2: Number, d3: Number) -> list[Number]:
     """Bᵀ."""
     return [d0 - d2, d1 + d2, d2 - d1, d1 - d3]
 

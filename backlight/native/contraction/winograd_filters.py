@@ -10,10 +10,12 @@ import numpy as np
 
 from backlight.native.contraction.geometry import Pair
 from backlight.native.contraction.packed_filters import divided, smaller
+from backlight.native.contraction.pairs import paired
 from backlight.native.machine_code.emit import I32, I64, Code, Number, kernel, operand
 from backlight.native.machine_code.machine import Target
 
 DType = np.dtype[Any]
+BOOL = np.dtype(bool)
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class TransformFilters:
     """The kernel G g Gᵀ: (O, C, 3, 3) to panels [block of lanes][16][channel summed over][lane].
 
     Transposed, for the gradient by the data, the lanes are input channels and the taps run
-    backwards.
+    backwards. With `pairs`, two channels summed over are rounded to bfloat16 and share a word.
     """
 
     shape: Pair
@@ -29,6 +31,7 @@ class TransformFilters:
     transposed: bool
     dtype: DType
     target: Target
+    pairs: bool = False
 
     operands = ("weight", "panels")
     multiply_adds = 0
@@ -36,13 +39,13 @@ class TransformFilters:
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal keys make equal code."""
-        settings = (self.shape, self.width, self.transposed)
+        settings = (self.shape, self.width, self.transposed, self.pairs)
         return ("transform filters", *settings, self.dtype.str, self.target.key)
 
     @property
     def size(self) -> int:
         """Elements of the panels."""
-        return self._blocks * 16 * self._along * self.width
+        return self._blocks * 16 * self._depth * self.width
 
     @property
     def bytes(self) -> int:
@@ -51,8 +54,8 @@ class TransformFilters:
 
     @property
     def chunks(self) -> int:
-        """Pieces of work, whatever the number of threads: a channel of a block each."""
-        return self._blocks * self._along
+        """Pieces of work, whatever the number of threads: a channel, or pair, of a block each."""
+        return self._blocks * self._depth
 
     @property
     def _across(self) -> int:
@@ -61,6 +64,10 @@ class TransformFilters:
     @property
     def _along(self) -> int:
         return self.shape[0] if self.transposed else self.shape[1]
+
+    @property
+    def _depth(self) -> int:
+        return -(-self._along // 2) if self.pairs else self._along
 
     @property
     def _blocks(self) -> int:
@@ -74,16 +81,27 @@ class TransformFilters:
         lane_step, k_step = (9, 9 * self.shape[1]) if self.transposed else (9 * self.shape[1], 9)
 
         def chunk(index: Any) -> None:
-            block, k = divided(code, index, self._along)
+            block, k = divided(code, index, self._depth)
             first = built.mul(block, I64(self.width))
-            place = built.mul(block, I64(16 * self._along))
+            place = built.mul(block, I64(16 * self._depth))
             place = built.mul(built.add(place, k), I64(self.width))
-            base = built.mul(k, I64(k_step))
+
+            def transformed(k: Any, lane: Any) -> list[Number]:
+                base = built.mul(k, I64(k_step))
+                taps = self._taps(code, weight, base, built.add(first, lane), lane_step)
+                return both(taps, 3, _filter)
 
             def vector(lane: Any) -> None:
-                taps = self._taps(code, weight, base, built.add(first, lane), lane_step)
-                for nth, number in enumerate(both(taps, 3, _filter)):
-                    there = built.add(place, I64(nth * self._along * self.width))
+                if self.pairs:  # an odd last channel is paired with zero
+                    even = built.mul(k, I64(2))
+                    odd = smaller(code, built.add(even, I64(1)), I64(self._along - 1))
+                    there_is = Number(code, built.icmp_signed(">", odd, even), BOOL, 1)
+                    pairs = zip(transformed(even, lane), transformed(odd, lane), strict=True)
+                    made = [paired(a, code.select(there_is, b, 0.0)) for a, b in pairs]
+                else:
+                    made = transformed(k, lane)
+                for nth, number in enumerate(made):
+                    there = built.add(place, I64(nth * self._depth * self.width))
                     code.store(number, panels, built.add(there, lane))
 
             code.loop(0, self.width, lanes, vector)

@@ -61,31 +61,43 @@ def copysign(code: Code, x: Number, y: Number) -> Number:
 
 
 def maximum(code: Code, x: Number, y: Number) -> Number:
-    """The larger; the first of two equal ones; NaN if either is."""
+    """The larger; NaN if either is. Of zeros with different signs the second, as NumPy."""
     x, y = code.together(x, y)
-    return x | y if x.kind == "b" else _winner(code, x, y, y > x)
+    return x | y if x.kind == "b" else _winner(code, x, y, ">")
 
 
 def minimum(code: Code, x: Number, y: Number) -> Number:
-    """The smaller; the first of two equal ones; NaN if either is."""
+    """The smaller; NaN if either is. Of zeros with different signs the second, as NumPy."""
     x, y = code.together(x, y)
-    return x & y if x.kind == "b" else _winner(code, x, y, y < x)
+    return x & y if x.kind == "b" else _winner(code, x, y, "<")
 
 
-def _winner(code: Code, x: Number, y: Number, second: Number) -> Number:
-    # A comparison with NaN is false: that keeps a first NaN, and a second one must be seen.
-    if x.kind == "f" and not _known_number(y):
-        second = second | is_nan(y)
-    return code.select(second, y, x)
+def _winner(code: Code, x: Number, y: Number, word: str) -> Number:
+    # A comparison with NaN is false: that keeps a second NaN, and a first one must be seen.
+    if x.kind != "f" or _known_number(x):
+        return code.select(code.compare(word, x, y), x, y)
+    if not _known_number(y):
+        return code.select(code.compare(word, x, y) | is_nan(x), x, y)
+    if _constant(y) != 0:  # equal numbers are the same: one instruction, which keeps a first NaN
+        return code.select(code.compare(word, y, x), y, x)
+    # Where y does not win, or nothing can be said: one comparison for both.
+    first = code.builder.fcmp_unordered(word, x.value, y.value)
+    return code.select(Number(code, first, np.dtype(bool), x.lanes), x, y)
 
 
 def _known_number(y: Number) -> bool:
     """Whether y is a constant, and not NaN."""
+    held = _constant(y)
+    return held is not None and held == held
+
+
+def _constant(y: Number) -> float | None:
+    """The number that every lane holds, if y is a constant fraction."""
     if not isinstance(y.value, ir.Constant):
-        return False
+        return None
     held = y.value.constant
     first = held[0] if isinstance(held, (list, tuple)) else held
-    return bool(isinstance(first, float) and first == first)
+    return first if isinstance(first, float) else None
 
 
 def floor(code: Code, x: Number) -> Number:

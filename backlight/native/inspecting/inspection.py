@@ -18,6 +18,7 @@ from backlight.errors import CompileCheckError
 from backlight.native.bound import Bound
 from backlight.native.inspecting import culprit, slope
 from backlight.native.inspecting.agreement import Row, compared
+from backlight.native.inspecting.narrow import Narrow
 from backlight.native.inspecting.slope import Slope
 from backlight.native.inspecting.trial import Point, Run, before, run, written
 from backlight.native.inspecting.truth import Budget, OutOfTimeError, evaluate
@@ -190,7 +191,9 @@ def _compare(bound: Bound, point: Point, found: Inspection, clock: Budget, thoro
 def _values(bound: Bound, point: Point, clock: Budget | None, *, wide: bool = False) -> list[Array]:
     source = bound.traced.graph
     wanted = [*source.outputs, *(w.node for w in written(source) if w.node is not None)]
-    narrow = bound.precision.bfloat16 and not wide
+    narrow = None
+    if bound.precision.bfloat16 and not wide:
+        narrow = Narrow(bound.compilation.target, bound.precision.winograd)
     values = evaluate(
         wanted, point.bindings(source), source.nodes, wide=wide, narrow=narrow, budget=clock
     )
@@ -300,7 +303,11 @@ def _measure(
     numbers = point.bindings(source)
     for one in passes:
         try:
-            found.slopes += slope.measured(source, one, numbers, gradients, clock)
+            slopes = slope.measured(source, one, numbers, gradients, clock)
         except OutOfTimeError:
             found.unchecked.append("numerical slopes: the time ran out")
             return
+        # A relu at 0, say, has no slope: what a difference across it says proves nothing.
+        found.slopes += [one for one in slopes if one.ok or not one.kink]
+        kinks = {one.kink for one in slopes if one.kink and not one.ok}
+        found.unchecked += [f"a slope across a kink of {kink}" for kink in sorted(kinks)]

@@ -23,21 +23,13 @@ from backlight.native.tracing.graph import (
     Argument,
     Constant,
     Graph,
-    Leaf,
     Node,
     Scalar,
-    State,
     Write,
+    key_of,
 )
 
 Array = np.ndarray[Any, Any]
-
-
-def key_of(leaf: Leaf) -> Any:
-    """What a leaf is, so that two leaves of one memory have one key."""
-    if isinstance(leaf, State):
-        return leaf.key
-    return ("argument", leaf.place) if isinstance(leaf, Argument) else ("leaf", id(leaf))
 
 
 @dataclass(frozen=True)
@@ -134,7 +126,7 @@ def run_compilation(compilation: Any, program: Program, threads: int | None, poi
             if isinstance(slot.leaf, Constant):
                 copies[slot.number] = np.array(slot.leaf.value, slot.dtype)
             else:
-                copies[slot.number] = np.array(point.numbers[key_of(slot.leaf)], slot.dtype)
+                copies[slot.number] = slot.laid(point.numbers[key_of(slot.leaf)])
             address = copies[slot.number].__array_interface__["data"][0]
             program.bind(slot.number, address)
         for number, node in compilation.returned.items():
@@ -155,11 +147,14 @@ def _results(compilation: Any, program: Program, copies: Mapping[int, Array]) ->
     source = compilation.graph
     nodes = [*source.outputs, *(write.node for write in written(source))]
     found = []
-    for (array, offset), node in zip(compilation.results, nodes, strict=False):
+    for place, ((array, offset), node) in enumerate(zip(compilation.results, nodes, strict=False)):
         if array.slot is not None:
-            found.append(copies[array.slot].reshape(node.shape).astype(node.dtype))
+            flat = np.ravel(copies[array.slot], "K").view(np.uint8)
+            kind = np.dtype(node.dtype)
+            numbers = flat[offset : offset + node.size * kind.itemsize].view(kind).copy()
         else:
-            found.append(np.array(program.view(array, node.shape, node.dtype, offset)))
+            numbers = np.array(program.view(array, (node.size,), node.dtype, offset))
+        found.append(compilation.seen(place, numbers, node.shape))
     return found
 
 

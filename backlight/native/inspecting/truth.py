@@ -7,7 +7,7 @@ leaves is widened, and nothing is rounded to less on the way.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,8 @@ def evaluate(
     nodes: Sequence[Node],
     *,
     wide: bool = False,
-    narrow: bool = False,
+    narrow: Callable[[Node, Sequence[Any]], Any] | None = None,
+    seen: Callable[[Node, Sequence[Any]], None] | None = None,
     budget: Budget | None = None,
 ) -> dict[Node, Array]:
     """The values of `wanted`, each gate by its formula; what is no longer needed is let go.
@@ -74,8 +75,10 @@ def evaluate(
         In order, with everything that `wanted` need.
     wide : bool
         Compute in float64.
-    narrow : bool
-        Round what products of float32 are taken of to bfloat16, as a program in that precision.
+    narrow : callable, optional
+        Computes the gates that contract, as a program does whose products are in bfloat16.
+    seen : callable, optional
+        Told of each gate with what it is given.
     budget : Budget, optional
 
     Raises
@@ -97,18 +100,21 @@ def evaluate(
         if node.gate is None:
             values[node] = _leaf(node, numbers, wide)
             continue
-        values[node] = apply(node, [_given(x, values, wide) for x in node.inputs], wide, narrow)
+        given = [_given(x, values, wide) for x in node.inputs]
+        if seen is not None:
+            seen(node, given)
+        values[node] = apply(node, given, wide, narrow)
         for x in node.inputs:
             if isinstance(x, Node) and last[x] == place and x not in kept:
                 values.pop(x, None)
     return {node: values[node] for node in kept}
 
 
-def apply(node: Node, given: Sequence[Any], wide: bool, narrow: bool = False) -> Array:
+def apply(node: Node, given: Sequence[Any], wide: bool, narrow: Any = None) -> Array:
     """One gate on numbers."""
     contracts = getattr(type(node.gate), "multiply_adds", None) is not Gate.multiply_adds
-    if narrow and node.gate is not None and contracts:
-        given = [*map(rounded, given[:2]), *given[2:]]  # the third, a bias, is only added
+    if narrow is not None and node.gate is not None and contracts:
+        return np.asarray(narrow(node, given))
     if not wide:
         return np.asarray(compute(node, given))
     gate: Any = node.gate

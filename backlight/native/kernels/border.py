@@ -55,10 +55,11 @@ class Border:
         built = code.builder
         each = self.shape[0] // self.chunks
         first, last = built.mul(begin, I64(each)), built.mul(end, I64(each))
-        code.loop(first, last, 1, lambda image: self._image(code, images, image))
+        code.loop(first, last, 1, lambda image: self.around(code, images, image))
         code.finish()
 
-    def _image(self, code: Code, images: Any, image: Any) -> None:
+    def around(self, code: Code, images: Any, image: Any) -> None:
+        """Write the zeros of one image."""
         _, height, width, channels = self.shape
         top, bottom, left, right = self.margins
         row = width * channels

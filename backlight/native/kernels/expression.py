@@ -12,6 +12,7 @@ that is being padded must be computed from no memory at all.
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,11 +26,14 @@ from backlight.native.kernels import places
 from backlight.native.kernels.folds import BOOL, INT64, folded
 from backlight.native.kernels.places import Coordinates, Index, Space, Symbol
 from backlight.native.lowering.loops import ELEMENTWISE, VIEWS, Node
-from backlight.native.machine_code.emit import I32, Code, Number, vector_type
+from backlight.native.machine_code.emit import I1, I32, Code, Number, vector_type
 
 _COMPARISONS = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"))
 _COMPARISONS |= {"isnan", "isfinite", "isinf"}
 _COMPARISONS |= {"logical_and", "logical_or", "logical_xor", "logical_not"}
+
+_DEEP = 24
+"""Operations within each other after which the rest is computed from the innermost outwards."""
 
 
 class Guard(NamedTuple):
@@ -87,6 +91,7 @@ class Expressions:
         self.making: set[Node] = set()
         self._rows: dict[Node, int] = {}
         self._scopes: list[dict[Any, Any]] = [{}]
+        self._depth = 0
         self._given: dict[str, Callable[..., Number]] = {
             "constant": self._constant,
             "place": self._place,
@@ -136,7 +141,10 @@ class Expressions:
         if node in self.bases and node not in self.making:
             if node.size == 0:
                 return self.code.constant(node.dtype, 0)
-            return self.load(self.bases[node], self.offset(node, at), node.dtype, guard)
+            offset = self.offset(node, at)
+            if not offset.varies and guard.lanes is not None:
+                guard = self._met(guard, offset, math.prod(node.shape[self._rows.get(node, 0) :]))
+            return self.load(self.bases[node], offset, node.dtype, guard)
         return self._from_inputs(node, at, guard)
 
     def _from_inputs(self, node: Node, at: Coordinates, guard: Guard) -> Number:
@@ -154,7 +162,11 @@ class Expressions:
         if part is not None:
             return self.at(part, places.broadcast(at, part.shape), guard).astype(node.dtype)
         kind = common_type(node)
+        self._depth += 1
+        if self._depth % _DEEP == 0:
+            self._from_below(node, at, guard)
         numbers = [self.at(x, places.broadcast(at, x.shape), guard) for x in node.inputs]
+        self._depth -= 1
         if node.op == "where":
             condition = numbers[0].astype(BOOL)
             return self.code.select(condition, *[x.astype(node.dtype) for x in numbers[1:]])
@@ -162,6 +174,34 @@ class Expressions:
             kind = node.dtype
         value = FUNCTIONS[node.op](self.code, *[number.astype(kind) for number in numbers])
         return value.astype(node.dtype)
+
+    def _from_below(self, node: Node, at: Coordinates, guard: Guard) -> None:
+        """Compute what a node is made of, the innermost first: long chains need no deep stack."""
+        order: dict[tuple[Node, Coordinates], None] = {}
+        waiting = [(node, at, False)]
+        while waiting:
+            one, place, seen = waiting.pop()
+            if seen:
+                order[one, place] = None
+            elif (one, place) not in order:
+                waiting.append((one, place, True))
+                waiting.extend((x, where, False) for x, where in self._below(one, place))
+        for one, place in list(order)[:-1]:
+            self.at(one, place, guard)
+
+    def _below(self, node: Node, at: Coordinates) -> list[tuple[Node, Coordinates]]:
+        """From which elements of which nodes those of a node are computed, if by one formula."""
+        if (node in self.bases and node not in self.making) or (node, at) in self.held:
+            return []
+        if node.op in ("cast", "check"):
+            return [(node.inputs[0], at)]
+        if node.op in self._given:
+            return []
+        if node.op in VIEWS:
+            return [(node.inputs[0], places.through(node, at, self.space))]
+        part = self._part(node, at)
+        inputs = node.inputs if part is None else (part,)
+        return [(x, places.broadcast(at, x.shape)) for x in inputs]
 
     def _part(self, node: Node, at: Coordinates) -> Node | None:
         """The side of a choice between the parts of a join, where it is known beforehand."""
@@ -337,6 +377,22 @@ class Expressions:
             return code.load(base, place, dtype)
         mask = self.mask(guard)
         return code.load(base, self.scalar(others), dtype, self.lanes, mask)
+
+    def _met(self, guard: Guard, offset: Index, size: int) -> Guard:
+        """A guard of one element that all lanes share: whether any of them is real.
+
+        Where all lanes lie in the margins of a padded array, there may be no such element.
+        """
+        lanes = guard.lanes
+        if lanes is None or lanes.lanes == 1 or self.space.inside(offset, size):
+            return guard
+        key = (id(lanes), id(guard.every), "met")
+        return self._remembered(key, lambda: self._any(guard, lanes))  # type: ignore[no-any-return]
+
+    def _any(self, guard: Guard, lanes: Number) -> Guard:
+        name = f"llvm.vector.reduce.or.v{lanes.lanes}i1"
+        real = Number(self.code, self.code.call(name, I1, [lanes]), BOOL, 1)
+        return Guard(real if guard.every is None else guard.every & real, lanes)
 
     def mask(self, guard: Guard) -> Number | None:
         """A guard as one truth value a lane; None if all lanes are real."""

@@ -22,6 +22,7 @@ from backlight.native.kernels.groups import Grouping, fold_rows
 from backlight.native.kernels.loop_kernel import LoopKernel
 from backlight.native.kernels.places import Space
 from backlight.native.kernels.scan_kernel import ScanKernel, ScatterKernel
+from backlight.native.kernels.transposition import Transposition, transposition
 from backlight.native.lowering.loops import CONTRACTIONS, ELEMENTWISE, VIEWS, Node, ordered, users
 from backlight.native.lowering.strides import strided
 
@@ -75,7 +76,17 @@ class Alias:
     offset: int
 
 
-Step = LoopKernel | ScanKernel | ScatterKernel | Contraction | Host | Search | Join | Alias
+Step = (
+    LoopKernel
+    | Transposition
+    | ScanKernel
+    | ScatterKernel
+    | Contraction
+    | Host
+    | Search
+    | Join
+    | Alias
+)
 
 
 def complaint(check: Node) -> Node:
@@ -266,6 +277,9 @@ class _Fusion:
             return LoopKernel([[node]], 0, [node], memory)
         if _folds_last(node):
             return LoopKernel([[node]], node.ndim, [node], memory)
+        turned = transposition(node, memory)
+        if turned is not None:
+            return turned
         return LoopKernel([[node]], fold_rows(node) or 0, [node], memory)
 
     def _alone(self) -> set[Node]:

@@ -276,35 +276,48 @@ class Grouping:
                 return node.inputs[0].shape[:rows]
         return members[0].shape[:rows]
 
-    def _behind(self, first: Group, last: Group) -> set[Group] | None:
-        """What stands between two groups and needs the first; None if the last needs any of it."""
-        found: set[Group] = set()
-        waiting = [first]
-        while waiting:
-            group = waiting.pop()
+    def _between(self, first: Group, last: Group) -> tuple[list[Group], list[Group]] | None:
+        """What stands between two groups and comes before them as one, and what comes after.
+
+        None if something needs the first and is needed by the last. What needs the first and what
+        the last needs are looked for in turns: the smaller of the two decides.
+        """
+        behind: set[Group] = set()
+        ahead: set[Group] = set()
+        down, up = [first], [last]
+        while down and up:
+            group = down.pop()
             for node in group.members:
                 for reader in self.readers[node]:
                     one = self.group[reader]
                     if one is last and group is not first:
                         return None
-                    if one is not group and one not in found and one.rank < last.rank:
-                        found.add(one)
-                        waiting.append(one)
-        return found
+                    if one is not group and one not in behind and one.rank < last.rank:
+                        behind.add(one)
+                        down.append(one)
+            group = up.pop()
+            for node in group.members:
+                for x in self.needs[node]:
+                    one = self.group[x]
+                    if one is first and group is not last:
+                        return None
+                    if one is not group and one not in ahead and one.rank > first.rank:
+                        ahead.add(one)
+                        up.append(one)
+        window = [one for one in self.order[first.rank + 1 : last.rank] if one is not None]
+        if not down:
+            return [one for one in window if one not in behind], [o for o in window if o in behind]
+        return [one for one in window if one in ahead], [o for o in window if o not in ahead]
 
     def _join(self, left: Group, right: Group, members: list[Node], rows: int | None) -> None:
         first, last = sorted((left, right), key=lambda group: group.rank)
-        behind = self._behind(first, last)
-        if behind is None:
+        between = self._between(first, last)
+        if between is None:
             return
         group = Group(members, rows, left.nodes + right.nodes)
         for node in members:
             self.group[node] = group
-        # Between the two: what does not need the first stays before the group, the rest follows.
-        window = self.order[first.rank + 1 : last.rank]
-        before = [one for one in window if one is not None and one not in behind]
-        after = [one for one in window if one is not None and one in behind]
-        placed: list[Group | None] = [*before, group, *after]
+        placed: list[Group | None] = [*between[0], group, *between[1]]
         placed += [None] * (last.rank - first.rank + 1 - len(placed))
         self.order[first.rank : last.rank + 1] = placed
         for place, one in enumerate(placed):

@@ -279,32 +279,30 @@ class LoopKernel:
 
     def _aliases(self) -> list[tuple[int, int]]:
         """Pairs of which every read is at the place that the same turn writes."""
-        found = []
-        for place, node in enumerate(self.inputs):
-            for number, output in enumerate(self.stored):
-                if node.nbytes == output.nbytes and self._in_step(node, output):
-                    found.append((place, number))
-        return found
-
-    def _in_step(self, node: Node, output: Node) -> bool:
-        if node.dtype.itemsize != output.dtype.itemsize or node.size != output.size:
-            return False
-        stages = [stage for stage in self.stages if output in stage.roots]
-        if not stages or output in self.partial or stages[0].folds(output):
-            return False
-        place = self.stages.index(stages[0])
-        row = indices(self._row_symbols, self.row_shape)
-        inner = indices(self._inner_symbols[place], stages[0].shape)
-        own = places.flat((*row, *inner), output.shape)
+        read: dict[Node, list[tuple[int, Index]]] = {node: [] for node in self.inputs}
         for number, footprint in enumerate(self.footprints):
-            for read, at in footprint.reads:
-                if read is node and self._differs(number, place, at, own, node):
-                    return False
-        return True
+            for node, at in footprint.reads:
+                where = (number, places.flat(at, node.shape))
+                if node in read and where not in read[node]:
+                    read[node].append(where)
+        written = [self._written_at(output) for output in self.stored]
+        return [
+            (place, number)
+            for place, node in enumerate(self.inputs)
+            for number, output in enumerate(self.stored)
+            if written[number] is not None
+            and (node.size, node.dtype.itemsize) == (output.size, output.dtype.itemsize)
+            and read[node] in ([], [written[number]])
+        ]
 
-    def _differs(self, number: int, place: int, at: Coordinates, own: Index, node: Node) -> bool:
-        """Whether a read is anywhere but at the output's own place, in its own stage."""
-        return number != place or places.flat(at, node.shape) != own
+    def _written_at(self, output: Node) -> tuple[int, Index] | None:
+        """In which stage an output is written, and where, by the turn that computes it."""
+        place = next((n for n, stage in enumerate(self.stages) if output in stage.roots), None)
+        if place is None or output in self.partial or self.stages[place].folds(output):
+            return None
+        row = indices(self._row_symbols, self.row_shape)
+        inner = indices(self._inner_symbols[place], self.stages[place].shape)
+        return place, places.flat((*row, *inner), output.shape)
 
     # ── code ───────────────────────────────────────────────────────────────────────────────
 

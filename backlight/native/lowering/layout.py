@@ -39,13 +39,19 @@ class Stored:
 
 def channels_last(outputs: Sequence[Node], target: Target) -> list[Node]:
     """The same values, with convolutions and what lies between them stored channels last."""
-    if not any(node.op in _CONVOLUTIONS for node in ordered(outputs)):
+    if not any(node.op in _CONVOLUTIONS or _comes_so(node) for node in ordered(outputs)):
         return list(outputs)
     rewrite = _Layout(target)
     stored: dict[Node, Stored] = {}
     for node in ordered(outputs):
         stored[node] = rewrite.place(node, [stored[x] for x in node.inputs])
     return _read_from_padded([rewrite.written(stored[node]) for node in outputs])
+
+
+def _comes_so(node: Node) -> bool:
+    """Whether these are images from outside whose memory is channels last already."""
+    last = node.op == "transpose" and node.attributes["axes"] == _CHANNELS_LAST
+    return last and node.inputs[0].op == "input"
 
 
 def _read_from_padded(outputs: Sequence[Node]) -> list[Node]:
@@ -153,6 +159,8 @@ class _Layout:
         """How this node is stored, given how its inputs are."""
         if node.op in _CONVOLUTIONS:
             return _CONVOLUTIONS[node.op](self, node, given)
+        if _comes_so(node):
+            return Stored(given[0].core, _CHANNELS_LAST)
         if all(array.straight for array in given):
             inputs = [array.core for array in given]
             return Stored(node if tuple(inputs) == node.inputs else node.with_inputs(inputs))
@@ -291,7 +299,8 @@ class _Layout:
     def _by_data(self, node: Node, given: list[Stored]) -> Stored:
         y, weight = given
         n, c, h, w = node.shape
-        geometry = geometry_of(node, (n, c, h, w), weight.core.shape)
+        filters = self.written(weight)
+        geometry = geometry_of(node, (n, c, h, w), filters.shape)
         (top, bottom), (left, right) = upstream_padding(geometry, node.dtype, self.target)
         seen = self.padded(self._images(y), (0, top, left, 0), (0, bottom, right, 0))
         settings = {
@@ -299,7 +308,7 @@ class _Layout:
             "layout": "channels_last",
             "around": (top, bottom, left, right),
         }
-        inputs = [seen, self.written(weight)]
+        inputs = [seen, filters]
         made = Node("convolve_by_data", inputs, (n, h, w, c), node.dtype, settings, node.origin)
         return Stored(made, _CHANNELS_LAST)
 

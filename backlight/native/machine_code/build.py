@@ -70,9 +70,13 @@ def kept_object(ir_text: str, target: Target | None = None, level: int = 2) -> b
     with _inside():
         found = target or host()
     return cache.get_or_build(
-        f"{version()}\n{found.key}\n{level}\n{ir_text}",
-        lambda: compile_object(ir_text, found, level),
+        kept_under(ir_text, found, level), lambda: compile_object(ir_text, found, level)
     )
+
+
+def kept_under(ir_text: str, target: Target, level: int = 2) -> str:
+    """The material under which `kept_object` keeps a module's code in the cache."""
+    return f"{version()}\n{target.key}\n{level}\n{ir_text}"
 
 
 @functools.cache

@@ -7,11 +7,12 @@ code: a kernel is found by what it computes, its target and the version of every
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from typing import Any
 from llvmlite import ir
 
 from backlight.native.machine_code import build, cache
-from backlight.native.machine_code.machine import Target
+from backlight.native.machine_code.machine import Target, host
+from backlight.native.machine_code.workers import Workers, workers
 
 
 @dataclass(eq=False)
@@ -63,8 +65,12 @@ class Codebook:
         return len(self._entries)
 
 
-def gather(kernels: Iterable[Any], target: Target) -> Codebook:
-    """The machine code of these kernels: found in the process, on disk, or made now."""
+def gather(kernels: Iterable[Any], target: Target, soon: Iterable[str] = ()) -> Codebook:
+    """The machine code of these kernels: found in the process, on disk, or made now.
+
+    `soon` are modules that `build.kept_object` will be asked for: where other processes make code,
+    they make theirs too.
+    """
     began = time.perf_counter()
     book = Codebook(target)
     wanted = {kernel.key: kernel for kernel in kernels}
@@ -78,10 +84,7 @@ def gather(kernels: Iterable[Any], target: Target) -> Codebook:
             else:
                 book._entries[key] = found
         if missing:
-            objects = []
-            for name, same in missing.items():
-                objects.append(_object(same[0], name, target, book))
-            library = build.load(objects)
+            library = build.load(_objects(missing, target, book, soon))
             for name, same in missing.items():
                 entry = _Entry(library, name)
                 _ENTRIES[name] = entry
@@ -93,11 +96,20 @@ def gather(kernels: Iterable[Any], target: Target) -> Codebook:
 
 def text(kernel: Any, target: Target) -> str:
     """A kernel in LLVM's language, before any optimisation."""
-    module = ir.Module(name_of(kernel, target))
-    if target.triple:
-        module.triple = target.triple
-    kernel.emit(module, name_of(kernel, target), target)
-    return str(module)
+    collecting = gc.isenabled()
+    gc.disable()  # all that is made here lives as long as the module, and is garbage with it
+    try:
+        module = ir.Module(name_of(kernel, target))
+        if target.triple:
+            module.triple = target.triple
+        kernel.emit(module, name_of(kernel, target), target)
+        found = str(module)
+        del module
+        gc.collect(0)
+    finally:
+        if collecting:
+            gc.enable()
+    return found
 
 
 def name_of(kernel: Any, target: Target) -> str:
@@ -106,12 +118,40 @@ def name_of(kernel: Any, target: Target) -> str:
     return "kernel_" + hashlib.sha256(material.encode()).hexdigest()[:32]
 
 
-def _object(kernel: Any, name: str, target: Target, book: Codebook) -> bytes:
-    def made() -> bytes:
-        book.made += 1
-        return build.compile_object(text(kernel, target), target)
+def _objects(
+    missing: dict[str, list[Any]], target: Target, book: Codebook, soon: Iterable[str]
+) -> list[bytes]:
+    """The object code of kernels, from disk or made now."""
+    found = {name: cache.load(cache.name(name)) for name in missing}
+    anew = [name for name, code in found.items() if code is None]
+    book.made += len(anew)
+    with workers(len(anew), target) as beside:
+        waiting: dict[str, Callable[[], bytes]] = {}
+        later = {} if beside is None or target != host() else _later(soon, beside)
+        for name in anew:
+            written = text(missing[name][0], target)
+            if beside is None:
+                waiting[name] = functools.partial(build.compile_object, written, target)
+            else:
+                waiting[name] = beside.submit(written).result
+        for name, made in waiting.items():
+            code = found[name] = made()
+            cache.store(cache.name(name), code)
+        for key, code_of in later.items():
+            cache.store(key, code_of())
+    return [code for code in found.values() if code is not None]
 
-    return cache.get_or_build(name, made)
+
+def _later(soon: Iterable[str], beside: Workers) -> dict[str, Callable[[], bytes]]:
+    """What makes the modules that are neither asked for yet nor on disk, by their names there."""
+    if cache.folder() is None:
+        return {}
+    names = {cache.name(build.kept_under(one, host())): one for one in soon}
+    return {
+        key: beside.submit(written).result
+        for key, written in names.items()
+        if cache.load(key) is None
+    }
 
 
 @functools.cache

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
+_FEW = 400
+"""Buffers that are worth planning a second time."""
 
 
 @dataclass
@@ -28,14 +30,48 @@ class Buffer:
 def plan(buffers: Sequence[Buffer]) -> int:
     """Give every buffer its offset; answers the size of the block, in bytes.
 
-    Walks through the steps in order. A buffer takes the smallest free stretch that holds it, and
-    gives it back after its last step; neighbouring free stretches become one.
+    Two ways are tried, and the smaller block is taken: in the order of the steps, and, where there
+    are not too many, the largest buffers first.
 
     Examples
     --------
     >>> a, b, c = Buffer(100, 0, 1), Buffer(100, 1, 2), Buffer(100, 2, 3)
     >>> plan([a, b, c]), a.offset, b.offset, c.offset
     (256, 0, 128, 0)
+    """
+    size = _in_order(buffers)
+    if len(buffers) <= _FEW:
+        places = [one.offset for one in buffers]
+        other = _largest_first(buffers)
+        if other < size:
+            return other
+        for buffer, offset in zip(buffers, places, strict=True):
+            buffer.offset = offset
+    return size
+
+
+def _largest_first(buffers: Sequence[Buffer]) -> int:
+    """Each buffer, by size, at the lowest place that is free for as long as it lives."""
+    placed: list[Buffer] = []  # by offset
+    for buffer in sorted(buffers, key=lambda one: (-one.nbytes, one.first)):
+        length, start = _rounded(buffer.nbytes), 0
+        last = max(buffer.last, buffer.first)
+        for other in placed:
+            if other.first > last or max(other.last, other.first) < buffer.first:
+                continue
+            if other.offset >= start + length:
+                break
+            start = max(start, other.offset + _rounded(other.nbytes))
+        buffer.offset = start
+        bisect.insort(placed, buffer, key=lambda one: one.offset)
+    return max((one.offset + _rounded(one.nbytes) for one in buffers), default=0)
+
+
+def _in_order(buffers: Sequence[Buffer]) -> int:
+    """A walk through the steps.
+
+    A buffer takes the smallest free stretch that holds it, and gives it back after its last step;
+    neighbouring free stretches become one.
     """
     free = _Stretches()
     ends: dict[int, list[Buffer]] = {}

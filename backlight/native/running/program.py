@@ -19,7 +19,7 @@ import psutil
 from backlight.errors import ArgumentError
 from backlight.native.machine_code import codebook
 from backlight.native.machine_code.machine import Target
-from backlight.native.running import memory
+from backlight.native.running import memory, run_loop
 from backlight.native.running.table import Table
 from backlight.native.running.team import team
 
@@ -130,7 +130,8 @@ class Program:
     def __post_init__(self) -> None:
         self.small = sum(map(_weight, self.calls)) < _SMALL
         self._plan()
-        self.kernels = codebook.gather([c.kernel for c in self.calls if c.kernel], self.target)
+        kernels = [call.kernel for call in self.calls if call.kernel]
+        self.kernels = codebook.gather(kernels, self.target, soon=[run_loop.text()])
         self._make_table()
 
     # ── memory ─────────────────────────────────────────────────────────────────────────────

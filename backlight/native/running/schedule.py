@@ -29,6 +29,7 @@ from backlight.native.kernels.fuse import (
 )
 from backlight.native.kernels.guard import Guard
 from backlight.native.kernels.loop_kernel import LoopKernel
+from backlight.native.kernels.transposition import Transposition
 from backlight.native.lowering import loops
 from backlight.native.lowering.loops import Node
 from backlight.native.lowering.strides import row_major
@@ -321,7 +322,7 @@ def _updates_apart(
     read = {node for step in steps for node in _read_by(step)}
 
     def updates(step: Step) -> bool:
-        return isinstance(step, LoopKernel) and all(
+        return isinstance(step, LoopKernel | Transposition) and all(
             node in written and node not in read for node in step.outputs
         )
 

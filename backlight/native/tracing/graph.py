@@ -108,6 +108,13 @@ def stretched(value: Array) -> Array:
 Leaf = Argument | State | Scalar | Constant
 
 
+def key_of(leaf: Leaf) -> Any:
+    """What a leaf is, so that two leaves of one memory have one key."""
+    if isinstance(leaf, State):
+        return leaf.key
+    return ("argument", leaf.place) if isinstance(leaf, Argument) else ("leaf", id(leaf))
+
+
 class Node:
     """A gate applied, or a leaf.
 

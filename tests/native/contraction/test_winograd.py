@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
 
-from backlight.native.contraction import convolution_passes, winograd
+from backlight.native.contraction import convolution_passes
+from backlight.native.contraction import winograd_passes as winograd
 from backlight.native.contraction.geometry import Geometry
+from backlight.native.inspecting.narrow import convolved
 from backlight.native.machine_code import machine
 from tests.native.contraction.test_convolution import TARGETS, Case, run
 
@@ -138,3 +140,39 @@ def test_what_does_not_suit() -> None:
         Geometry(2, 32, 32, (3, 9), (3, 3)),
     ):
         assert not winograd.suits(geometry, np.float32, target)
+
+
+def in_pairs(case: Case, target: Any, what: str) -> Any:
+    """The kernels whose products are of pairs of bfloat16, and the same in NumPy."""
+    geometry, make = case.geometry, winograd.forward if what == "convolve" else winograd.by_data
+    kernels = make(geometry, case.dtype, target, pairs=True)
+    panels = case.array(kernels.scratch)
+    run(kernels.pack, case.weight, panels)
+    if what == "convolve":
+        x, weight = case.images(), case.weight
+        shape = (*geometry.windows, geometry.filters)
+    else:
+        x = case.padded(case.y, *convolution_passes.upstream_padding(geometry, case.dtype, target))
+        weight = case.weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+        shape = (*geometry.size, geometry.channels)
+    y = case.array(geometry.images, *shape)
+    run(kernels.run, x, panels, y)
+    seen = np.moveaxis(np.asarray(x), 3, 1)[:, :, : shape[0] + 2, : shape[1] + 2]
+    return y, np.moveaxis(convolved(seen, np.asarray(weight)), 1, 3)
+
+
+@pytest.mark.parametrize("what", ["convolve", "by_data"])
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_pairs_of_bfloat16(name: str, what: str) -> None:
+    case = Case(GEOMETRIES[name], np.float32)
+    found, wanted = in_pairs(case, machine.host(), what)
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+    exact = case.exact(what)
+    assert np.abs(found - exact).max() <= 2**-7 * case.exact(what, magnitude=True).max()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_pairs_on_each_instruction_set(target: str) -> None:
+    case = Case(GEOMETRIES["odd rows, no padding"], np.float32)
+    found, wanted = in_pairs(case, machine.named(target), "convolve")
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())

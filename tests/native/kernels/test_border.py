@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backlight.native.kernels.border import Border
@@ -24,6 +24,7 @@ def cleared(shape, margins, dtype, target):
     return images
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 19), MARGIN, MARGIN)
 def test_margins_are_zero_and_the_middle_is_left_alone(n, h, w, c, top, left):
     bottom, right = left, top
