@@ -63,6 +63,7 @@ _HOMES = {
         "set_default_dtype",
     ),
     "backlight.explain.circuit.record": ("circuit",),
+    "backlight.explain.why.ask": ("why",),
     "backlight.gates.indexing": ("index_select",),
     "backlight.gates.joining": ("chunk", "split"),
     "backlight.native.compile": ("compile",),

@@ -45,7 +45,7 @@ def evaluate(
     if split == "train":
         from backlight.train.pipeline import watched
 
-        batches = watched(parts.data.train, parts.normalize)
+        batches = watched(parts.data.train, parts.normalize, parts.settings)
     averaged = nullcontext() if parts.average is None else parts.average.applied()
     with threadpool_limits(limits=1), averaged:
         found = look(parts.model.module, parts.model.loss, batches)
@@ -60,6 +60,7 @@ def evaluate(
                     "loss": found.loss,
                     "accuracy": found.accuracy,
                     "standard_error": found.standard_error,
+                    "top5_accuracy": found.top5_accuracy,
                     "examples": len(found.labels),
                     "looks": count,
                 }
@@ -68,8 +69,9 @@ def evaluate(
         )
         return 0
     told = "" if count is None else f"   (look {count} at the test split, recorded)"
+    five = "" if found.top5_accuracy is None else f"top-5 {found.top5_accuracy:.1%}   "
     sys.stdout.write(
-        f"{split}: {found.accuracy:.1%} ± {found.standard_error:.1%}   "
+        f"{split}: {found.accuracy:.1%} ± {found.standard_error:.1%}   {five}"
         f"loss {found.loss:.4f}   {len(found.labels):,} examples{told}\n"
     )
     return 0

@@ -45,6 +45,10 @@ COMMANDS = {
         "backlight.cli.why:why",
         "Where a gradient came from: paths, factors, what removed it, which examples push.",
     ),
+    "doctor": (
+        "backlight.cli.doctor:doctor",
+        "Say what is wrong with a training, and what to do: a model, a run, or a script.",
+    ),
     "explain": (
         "backlight.cli.explain:explain",
         "Draw a formula as a circuit of gates, with every value and every gradient.",
@@ -60,6 +64,17 @@ COMMANDS = {
     "lower": (
         "backlight.cli.lower:lower",
         "Show what the compiler makes of a model, stage by stage, and how fast it runs.",
+    ),
+    "show": (
+        "backlight.cli.show:show",
+        "Draw what a network learned.\n\nweights, layers, unit, features: what it looks for. "
+        "saliency, occlusion: where it looks. class-image, dream: what it would like to see. "
+        "adversary: what fools it. boundary, embedding, probes, taxonomy: how it tells classes "
+        "apart. activations, collapse: of no run.",
+    ),
+    "landscape": (
+        "backlight.cli.landscape:landscape",
+        "Draw the loss along directions through the weights of a run.",
     ),
     "report": ("backlight.cli.report:report", "Write report.html of a run anew."),
     "reference": (

@@ -22,7 +22,17 @@ _RULE = Group(
     "the data and the model. The run folder's config.toml tells which.",
 )
 _RUN = Group("Run", sort_key=4)
-_OF_DATA = ("data", "data_dir", "image_size", "augment", "validation", "test", "limit")
+_OF_DATA = (
+    "data",
+    "data_dir",
+    "image_size",
+    "skip_bad",
+    "augment",
+    "validation",
+    "test",
+    "limit",
+    "workers",
+)
 _YES_OR_NO = ("augment", "compile", "check")
 _OF_MODEL = ("model", "hidden", "dropout")
 _METAVARS = {
@@ -127,7 +137,7 @@ def _write_page(trainer: Any, outcome: Any) -> None:
 def _check_unchanged(recorded: dict[str, Any], settings: Settings, path: Path) -> None:
     """A resumed run may only change how long it goes on."""
     now = settings.as_dict()
-    free = {"epochs", "checkpoint_every", "data_dir", "threads", "check"}
+    free = {"epochs", "checkpoint_every", "data_dir", "threads", "workers", "check"}
     differences = [
         f"{name.replace('_', '-')} {_plain(recorded.get(name))} → {_plain(now.get(name))}"
         for name in sorted(set(recorded) | set(now))

@@ -20,6 +20,8 @@ _HOME = {
     "load_cifar10": "cifar10",
     "load_folder": "folder",
     "load_faces": "faces",
+    "ImageFolder": "image_folder",
+    "stream_folder": "image_folder",
     "read_idx": "idx",
     "read_image": "image",
     "read_pickle": "unpickle",

@@ -13,7 +13,7 @@ from backlight.data.toy import TOYS
 from backlight.errors import DataError, UsageError, nearest
 
 _PUBLISHED = ("mnist", "cifar10")
-_WITH_PATH = ("folder", "faces")
+_WITH_PATH = ("folder", "faces", "stream")
 
 
 def known_names() -> tuple[str, ...]:
@@ -41,15 +41,16 @@ def load(
     Parameters
     ----------
     name : str
-        "digits", "mnist", "cifar10", "folder:PATH", "faces:PATH", or one of the plane's: "spiral",
-        "circles", "moons", "xor", "blobs".
+        "digits", "mnist", "cifar10", "folder:PATH", "faces:PATH", "stream:PATH" (a folder whose
+        images are read when they are needed), or one of the plane's: "spiral", "circles", "moons",
+        "xor", "blobs".
     data_dir : str or Path, optional
         Where the files are: DIR itself, or DIR/mnist, DIR/cifar10/cifar-10-batches-py and the
         like. Without it: the folder named by the environment variable BACKLIGHT_DATA_DIR, or the
         platform's cache folder. A relative PATH that does not exist is looked for in the named
         one too.
     size, channels, skip_bad
-        For folders of images; see `load_folder`.
+        For folders of images; see `load_folder` and `stream_folder`.
     download : bool
         Whether "mnist" and "cifar10" may be fetched where they are not found and no `data_dir`
         is given.
@@ -118,6 +119,7 @@ def _from_path(
 ) -> DataSet:
     from backlight.data.faces import load_faces
     from backlight.data.folder import load_folder
+    from backlight.data.image_folder import DEFAULT_SIZE, stream_folder
 
     path = Path(rest).expanduser()
     root = data_dir if data_dir is not None else os.environ.get("BACKLIGHT_DATA_DIR")
@@ -125,4 +127,6 @@ def _from_path(
         path = Path(root) / path
     if kind == "faces":
         return load_faces(path, size)
+    if kind == "stream":
+        return stream_folder(path, size or DEFAULT_SIZE, channels or 3, skip_bad=skip_bad)
     return load_folder(path, size, channels, skip_bad=skip_bad)

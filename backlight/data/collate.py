@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 
 from backlight.data.dataset import DataSet, Examples
+from backlight.data.draw import Draw
+from backlight.data.image_folder import Gathered, ImageFolder
 from backlight.errors import ArgumentError, BacklightError, DataError, ShapeError
 
 Array = np.ndarray[Any, Any]
 Note = Callable[[int], None]
+Gather = Callable[[Array, Note, Draw], Gathered]
 
 
-def gatherer(source: Any) -> Callable[[Array, Note], tuple[Array, Array]]:
-    """A function from positions to (inputs, labels), for what a loader may be given.
+def gatherer(source: Any) -> Gather:
+    """A function from positions to a batch as it is stored, for what a loader may be given.
 
     Parameters
     ----------
-    source : Examples, or a sequence
+    source : Examples, ImageFolder, or a sequence
         A sequence has `__len__` and `__getitem__`, which gives pairs (input, label).
 
     Raises
@@ -30,7 +33,7 @@ def gatherer(source: Any) -> Callable[[Array, Note], tuple[Array, Array]]:
     Examples
     --------
     >>> gather = gatherer([([1.0, 2.0], 0), ([3.0, 4.0], 1)])
-    >>> gather(np.array([1, 0]), lambda example: None)[1]
+    >>> gather(np.array([1, 0]), lambda example: None, Draw(0, 0, [1, 0])).labels
     array([1, 0])
     """
     if isinstance(source, DataSet):
@@ -40,8 +43,12 @@ def gatherer(source: Any) -> Callable[[Array, Note], tuple[Array, Array]]:
             needs="the examples of one split",
             remedy="Pass dataset.train, dataset.validation or dataset.test",
         )
+    if isinstance(source, ImageFolder):
+        return source.gather
     if isinstance(source, Examples):
-        return lambda indices, _: (source.inputs[indices], source.labels[indices])
+        return lambda indices, _, __: Gathered(
+            indices, source.inputs[indices], source.labels[indices], []
+        )
     if (
         not (hasattr(source, "__len__") and hasattr(source, "__getitem__"))
         or isinstance(source, (dict, str, bytes, np.ndarray))
@@ -53,7 +60,7 @@ def gatherer(source: Any) -> Callable[[Array, Note], tuple[Array, Array]]:
             needs="Examples, or a sequence of pairs (input, label)",
             remedy="Pass Examples(inputs, labels)",
         )
-    return lambda indices, note: _collate(source, indices, note)
+    return lambda indices, note, _: Gathered(indices, *_collate(source, indices, note), [])
 
 
 def _is_two_arrays(source: Any) -> bool:

@@ -126,6 +126,15 @@ class Examples:
         for i in range(len(self)):
             yield self[i]
 
+    def hash_into(self, digest: Any, split: str) -> None:
+        """Hand shapes, element types, inputs and labels to a hash."""
+        for values in (self.inputs, self.labels):
+            digest.update(f"{split}{values.shape}{values.dtype.newbyteorder('<').str}".encode())
+            # Row blocks, in one byte order: the same data has one fingerprint everywhere.
+            for block in row_blocks(values):
+                little = block.astype(block.dtype.newbyteorder("<"), copy=False)
+                digest.update(np.ascontiguousarray(little).data)
+
     def __repr__(self) -> str:
         return f"Examples({len(self)} × {self.shape} {self.inputs.dtype})"
 
@@ -222,12 +231,7 @@ class DataSet:
         """SHA-256 over classes, shapes, element types, inputs and labels of every split, in hex."""
         digest = hashlib.sha256(repr(self.classes).encode("utf-8", "surrogatepass"))
         for split, examples in self.splits.items():
-            for values in (examples.inputs, examples.labels):
-                digest.update(f"{split}{values.shape}{values.dtype.newbyteorder('<').str}".encode())
-                # Row blocks, in one byte order: the same data has one fingerprint everywhere.
-                for block in row_blocks(values):
-                    little = block.astype(block.dtype.newbyteorder("<"), copy=False)
-                    digest.update(np.ascontiguousarray(little).data)
+            examples.hash_into(digest, split)
         return digest.hexdigest()
 
     def __repr__(self) -> str:

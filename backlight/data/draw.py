@@ -19,6 +19,8 @@ Array = np.ndarray[Any, Any]
 _TAG = 0xDA << 56
 _PLACES = 1 << 24
 _FANOUT = 64
+_LONGEST_TABLE = 1 << 17
+"""Examples up to which an epoch's numbers are made at once: 2 MiB of them for each block."""
 
 
 class Draw:
@@ -55,7 +57,7 @@ class Draw:
     ) -> None:
         self.seed, self.epoch, self.place = int(seed), int(epoch), int(place)
         self.indices: Array = np.asarray(indices, np.int64)
-        # The whole epoch's numbers at once cost less than a call for every batch.
+        # The whole epoch's numbers at once cost less than a call for every batch, if they fit.
         self._tables = {} if tables is None else tables
         self._length = length or int(self.indices.max(initial=-1)) + 1
 
@@ -83,9 +85,12 @@ class Draw:
 
     def _words(self, block: int) -> Array:
         """Four random words for each example; position i of the stream is example i."""
+        # Block b of all examples lies behind block b−1 of all examples there can be.
+        if self._length > _LONGEST_TABLE:
+            positions = self.indices.astype(np.uint64) + np.uint64(block << 48)
+            return philox.blocks_at(self.seed, stream(self.epoch, self.place), positions)
         key = (self.place, block)
         if key not in self._tables:
-            # Block b of all examples lies behind block b−1 of all examples there can be.
             self._tables[key] = philox.blocks(
                 self.seed, stream(self.epoch, self.place), block << 48, self._length
             )

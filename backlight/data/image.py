@@ -9,8 +9,10 @@ animation the first frame counts.
 from __future__ import annotations
 
 import io
+import os
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +100,69 @@ def read_image(
     return np.ascontiguousarray(values[None] if values.ndim == 2 else values.transpose(2, 0, 1))
 
 
+def read_window(
+    source: bytes | str | Path,
+    window: Callable[[int, int], tuple[float, float, float, float]],
+    size: tuple[int, int],
+    mode: str = "RGB",
+    name: str = "",
+) -> Array:
+    r"""A part of an image, scaled to a size, as uint8 array of shape (C, H, W).
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size where the part still has as many
+    pixels as are wanted.
+
+    Parameters
+    ----------
+    source : bytes, str or Path
+        The content of a file, or its path.
+    window : callable
+        From the image's height and width to (top, left, height, width) of the part, in pixels.
+    size : (height, width)
+        Of the result.
+    mode : {"RGB", "L"}
+        Three channels, or one.
+    name : str
+        What messages call it; the path by default.
+
+    Raises
+    ------
+    DataError
+        As for `read_image`.
+
+    Examples
+    --------
+    >>> right_half = lambda height, width: (0, width / 2, height, width / 2)
+    >>> read_window(b"P5 2 1 255 \x00\xff", right_half, (1, 1), "L")
+    array([[[255]]], dtype=uint8)
+    """
+    with _opened(source, name) as image:
+        width, height = image.size
+        if image.getexif().get(_ORIENTATION) in _TURNED:
+            width, height = height, width
+        top, left, down, across = window(height, width)
+        _decode_smaller(image, min(down / size[0], across / size[1]))
+        flat = _grey(_turned(image)) if mode == "L" else _colour(_turned(image))
+        x, y = flat.width / width, flat.height / height
+        box = (left * x, top * y, min((left + across) * x, flat.width), (top + down) * y)
+        box = (*box[:3], min(box[3], flat.height))
+        values = np.asarray(flat.resize(size[::-1], _bilinear(), box=box))
+    return np.ascontiguousarray(values[None] if values.ndim == 2 else values.transpose(2, 0, 1))
+
+
+def _decode_smaller(image: Image.Image, shrink: float) -> None:
+    """Tell the JPEG decoder to leave out what a smaller picture would not show."""
+    factor = max((step for step in (2, 4, 8) if step <= shrink), default=1)
+    if image.format == "JPEG" and factor > 1:
+        image.draft(None, (image.width // factor, image.height // factor))
+
+
+def _bilinear() -> Image.Resampling:
+    from PIL import Image
+
+    return Image.Resampling.BILINEAR
+
+
 def describe_image(source: bytes | str | Path, name: str = "") -> tuple[int, int, bool]:
     """Height, width and whether it is grey, from the header alone."""
     with _opened(source, name) as image:
@@ -115,7 +180,9 @@ def _opened(source: bytes | str | Path, name: str) -> Iterator[Image.Image]:
     if not isinstance(source, bytes):
         name = name or str(source)
         with open_regular(Path(source)) as file:
-            source = file.read(LARGEST_FILE + 1)
+            # Asked for its size, for a reader takes memory for all it is asked for.
+            size = os.fstat(file.fileno()).st_size
+            source = file.read(min(size, LARGEST_FILE) + 1)
     subject = shown(name or "image")
     if len(source) > LARGEST_FILE:
         raise DataError(
@@ -128,6 +195,8 @@ def _opened(source: bytes | str | Path, name: str) -> Iterator[Image.Image]:
         # A warning of the decoder means that it guesses; here guesses are errors.
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            # What a camera noted beside the pixels is no part of them.
+            warnings.filterwarnings("ignore", ".*[Cc]orrupt EXIF", UserWarning)
             with Image.open(io.BytesIO(source), formats=FORMATS) as image:
                 _check_size(image, subject)
                 yield image
@@ -174,7 +243,9 @@ def _looks_like(content: bytes, error: Exception) -> str:
         text = content[:256].decode("latin-1").replace("\n", "").replace("\r", "")
         begins = f"no image; it begins with {content[:8].hex(' ')}"
         return "a text" if text.isprintable() else begins
-    return f"a damaged image ({type(error).__name__}: {shown(str(error))[:120]})"
+    # An address in memory tells nothing, and differs each time.
+    told = re.sub(r" ?<[^<>]* at 0x[0-9a-fA-F]+>", "", shown(str(error)))
+    return f"a damaged image ({type(error).__name__}: {told[:120]})"
 
 
 def _turned(image: Image.Image) -> Image.Image:
@@ -215,10 +286,8 @@ def _colour(image: Image.Image) -> Image.Image:
 
 
 def _covering(image: Image.Image, height: int, width: int) -> Image.Image:
-    from PIL import Image
-
     scale = min(image.width / width, image.height / height)
     across, down = width * scale, height * scale
     left, top = (image.width - across) / 2, (image.height - down) / 2
     box = (left, top, min(left + across, image.width), min(top + down, image.height))
-    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    return image.resize((width, height), _bilinear(), box=box)

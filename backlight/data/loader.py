@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from backlight import philox
-from backlight.data.collate import gatherer, naming
+from backlight.data.assembly import Assembly, Made
+from backlight.data.collate import gatherer
 from backlight.data.draw import Draw, stream
 from backlight.data.number import seed_number, whole_number
 from backlight.data.prefetch import Progress, ahead
-from backlight.errors import ArgumentError, BacklightError, CheckpointError, DataError, ShapeError
+from backlight.data.workers import Crew
+from backlight.errors import ArgumentError, CheckpointError, DataError
 
 Array = np.ndarray[Any, Any]
 Batch = tuple[Array, Array]
-Tables = dict[tuple[int, int], Array]
+Place = tuple[int, Made]
 
 _SAME = ("length", "batch_size", "seed", "shuffle", "drop_last")
 
@@ -47,11 +49,20 @@ class DataLoader:
     drop_last : bool
         Leave out a last batch that is not full.
     prefetch : int
-        Batches made ahead in a thread; 0 makes them when they are asked for. The bits are the same.
+        Batches made ahead in a thread; 0 makes them when they are asked for. With workers: batches
+        that each of them makes ahead, 1 at least. The bits are the same.
     timeout : float, optional
-        Seconds without progress in the thread, after which the example it is at is reported.
+        Seconds without progress in the thread or in a worker, after which the example it is at is
+        reported.
     num_workers : int
-        Taken for the sake of PyTorch's habit: batches are made ahead by `prefetch`, in one thread.
+        Processes that make the batches, for data that must be read and decoded; 0 makes them here.
+        Order and bits are the same for any number. The examples and the transform are sent to each
+        once, and what is changed of them later is seen after `close()`; arrays in memory are
+        quicker without workers. A script that uses them begins its work under
+        `if __name__ == "__main__":`, since each of them runs the script's top level again.
+    persistent_workers : bool
+        Keep them for the next epoch. They end with `close()`, with the loader or the program, and
+        when a loop is left early.
 
     Attributes
     ----------
@@ -59,6 +70,9 @@ class DataLoader:
         The epoch that is under way, or comes next.
     position : int
         Batches of it that were handed out.
+    left_out : dict
+        Damaged examples that were left out, where `skip_bad` of the examples allows: position and
+        name.
 
     Raises
     ------
@@ -89,8 +103,9 @@ class DataLoader:
         *,
         timeout: float | None = 30.0,
         num_workers: int = 0,
+        persistent_workers: bool = True,
     ) -> None:
-        self._gather = gatherer(examples)
+        gatherer(examples)  # refuses what cannot be read
         self.examples, self.length = examples, len(examples)
         if not self.length:
             raise DataError(
@@ -102,7 +117,8 @@ class DataLoader:
         self.batch_size = _batch_size(batch_size, self.length)
         self.seed = seed_number(seed, "DataLoader")
         self.prefetch = whole_number(prefetch, "prefetch", "DataLoader")
-        whole_number(num_workers, "num_workers", "DataLoader")
+        self.num_workers = whole_number(num_workers, "num_workers", "DataLoader")
+        self.persistent_workers = bool(persistent_workers)
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         if transform is not None and not callable(transform):
             raise ArgumentError(
@@ -115,6 +131,8 @@ class DataLoader:
         self.epoch = self.position = 0
         self._resuming = False
         self._current: object = None
+        self._crew: Crew | None = None
+        self.left_out: dict[int, str] = {}
 
     def __len__(self) -> int:
         """Batches in a whole epoch."""
@@ -127,16 +145,21 @@ class DataLoader:
         epoch, current = self.epoch, object()
         self._current = current
         progress = Progress()
-        batches = self._batches(epoch, first, progress)
-        if self.prefetch:
-            batches = ahead(batches, self.prefetch, progress, self.timeout)
+        if self.num_workers:
+            batches = self._from_workers(epoch, first)
+        else:
+            batches = self._batches(epoch, first, progress)
+            if self.prefetch:
+                batches = ahead(batches, self.prefetch, progress, self.timeout)
         try:
-            for place, batch in enumerate(batches, first):
+            for place, made in batches:
                 # Counted before it is handed out: whoever holds a batch is past it. Of two loops
                 # over one loader, the position is that of the one that was begun last.
                 if self._current is current:
                     self.position = place + 1
-                yield batch
+                batch = self._take(made)
+                if batch is not None:
+                    yield batch
         finally:
             batches.close()
         if self._current is current:
@@ -210,52 +233,50 @@ class DataLoader:
             return np.arange(self.length)
         return philox.permutation(self.seed, stream(epoch), self.length)
 
-    def _batches(self, epoch: int, first: int, progress: Progress) -> Generator[Batch, None, None]:
-        order, tables = self.order(epoch), Tables()
+    def _batches(self, epoch: int, first: int, progress: Progress) -> Generator[Place, None, None]:
+        """The batches from a place on, made here, as (place, batch)."""
+        order, assembly = self.order(epoch), self._assembly()
         for place in range(first, len(self)):
-            indices = order[place * self.batch_size : (place + 1) * self.batch_size]
-            yield self._batch(indices, epoch, place, tables, progress)
+            yield place, assembly.make(self._indices(order, place), epoch, place, progress.note)
 
-    def _batch(
-        self, indices: Array, epoch: int, place: int, tables: Tables, progress: Progress
-    ) -> Batch:
-        progress.note(int(indices[0]))
-        where = f"batch {place} of epoch {epoch}"
+    def _from_workers(self, epoch: int, first: int) -> Generator[Place, None, None]:
+        """The batches from a place on, made by the worker processes, as (place, batch)."""
+        # Two loops over one loader at once have processes of their own.
+        crew, self._crew = self._crew, None
+        crew = crew or Crew(self._assembly(), self.num_workers, max(1, self.prefetch), self.timeout)
+        order, finished = self.order(epoch), False
+        tasks = ((place, self._indices(order, place)) for place in range(first, len(self)))
         try:
-            inputs, labels = self._gather(indices, progress.note)
-        except Exception as error:
-            raise naming(error, f"DataLoader, {where}") from error
-        try:
-            inputs = self._transformed(inputs, indices, epoch, tables)
-        except Exception as error:
-            raise self._blamed(error, indices, epoch, tables, where) from error
-        kind = np.float32 if labels.dtype.kind == "f" else np.int64
-        return inputs, np.ascontiguousarray(labels, dtype=kind)
+            yield from crew.batches(tasks, epoch)
+            finished = True
+        finally:
+            if finished and self.persistent_workers and self._crew is None:
+                self._crew = crew
+            else:
+                crew.close()
 
-    def _transformed(self, inputs: Array, indices: Array, epoch: int, tables: Tables) -> Array:
-        if self.transform is not None:
-            draw = Draw(self.seed, epoch, indices, tables=tables, length=self.length)
-            inputs = np.asarray(self.transform(inputs, draw))
-            if inputs.shape[:1] != indices.shape:
-                raise ShapeError(
-                    "transform",
-                    got=f"a result of shape {inputs.shape}",
-                    needs=f"{len(indices)} rows, one for each example",
-                    remedy="Return a batch of as many examples as came",
-                )
-        return np.ascontiguousarray(inputs, dtype=np.float32)
+    def _assembly(self) -> Assembly:
+        return Assembly(self.examples, self.transform, self.seed, self.length)
 
-    def _blamed(
-        self, error: Exception, indices: Array, epoch: int, tables: Tables, where: str
-    ) -> BacklightError:
-        """The error, naming the first example with which alone it happens too."""
-        for index in indices:
-            alone = indices[indices == index]
-            try:
-                self._transformed(self._gather(alone, lambda _: None)[0], alone, epoch, tables)
-            except Exception as own:
-                return naming(own, f"DataLoader, example {index} in {where}")
-        return naming(error, f"DataLoader, {where}")
+    def _indices(self, order: Array, place: int) -> Array:
+        return order[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def _take(self, made: Made) -> Batch | None:
+        """The batch; damaged examples are counted. None where all of it was damaged."""
+        for example, error in made.bad:
+            self.left_out[example] = str(error.subject)
+            if len(self.left_out) > getattr(self.examples, "skip_bad", 0):
+                raise error
+        return (made.inputs, made.labels) if len(made.labels) else None
+
+    def close(self) -> None:
+        """End the worker processes; the next loop starts new ones."""
+        crew, self._crew = self._crew, None
+        if crew is not None:
+            crew.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_crew": None}
 
     def __repr__(self) -> str:
         return (

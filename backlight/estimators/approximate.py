@@ -202,6 +202,7 @@ def compare_searches(
         begin = time.perf_counter()
         search.add(points)
         build = time.perf_counter() - begin
+        search.find(queries, k)  # the first search of all also starts threads
         for effort in efforts:
             search.effort = effort
             begin = time.perf_counter()

@@ -52,7 +52,7 @@ class Jacobian:
     blocks : (int, int, int)
         How many blocks there are, and the size of one; (0, 0, 0) without blocks.
     product : array
-        upstream × Jacobian, the gradient of the input, of its shape.
+        upstream × Jacobian, of the input's shape: what of its gradient comes through the output.
     seconds : float
         How long that product took.
     """
@@ -119,7 +119,8 @@ def jacobian(circuit: Circuit, input: int | str, output: int | str | None = None
             remedy="Name an input or parameter.",
         )
     pull = _Pull(circuit, source.index, target.index)
-    upstream = circuit.upstream if target.index == circuit.output else np.ones(target.shape)
+    upstream = circuit.gradients[target.index]
+    upstream = np.ones(target.shape) if upstream is None else upstream
     started = time.perf_counter()
     product = pull(upstream)
     seconds = time.perf_counter() - started

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backlight.explain.circuit.boxes import cells
-from backlight.explain.circuit.circuit import Array, Circuit
+from backlight.explain.circuit.circuit import Array, Circuit, Node
 from backlight.explain.circuit.number import exact, memory, numbers
 from backlight.explain.circuit.table import table
 from backlight.explain.circuit.told import names, symbol
@@ -20,8 +20,12 @@ SHADED = 64
 _SHADES = " ░▒▓█"
 
 
-def jacobian_told(circuit: Circuit, language: str | None = None) -> str:
+def jacobian_told(
+    circuit: Circuit, language: str | None = None, *, gate: int | str | None = None
+) -> str:
     """The output's Jacobian by every input, and the local one of every gate by every wire.
+
+    With `gate`, that of this gate alone, by each of its wires.
 
     Examples
     --------
@@ -37,6 +41,8 @@ def jacobian_told(circuit: Circuit, language: str | None = None) -> str:
     upstream × Jacobian = [0, 1], the gradient that x gets.
     """
     called = names(circuit)
+    if gate is not None:
+        return _of_gate(circuit, circuit.find(gate), called, language)
     inputs = [node for node in circuit.leaves if node.index in circuit.reached]
     told = [
         _one(circuit, jacobian(circuit, node.index), called, language)
@@ -110,6 +116,13 @@ def _one(circuit: Circuit, found: Jacobian, called: tuple[str, ...], language: s
         entry = "refused" if found.count > LARGEST else "not_formed"
         lines.append(words(entry, bytes=memory(found.bytes), time=f"{found.seconds * 1e3:.3g} ms"))
     return "\n".join(lines)
+
+
+def _of_gate(circuit: Circuit, node: Node, called: tuple[str, ...], language: str | None) -> str:
+    """The Jacobian of a gate by each wire that a gradient passes."""
+    wires = [i for i in dict.fromkeys(node.inputs) if i in circuit.reached]
+    told = [_one(circuit, jacobian(circuit, i, node.index), called, language) for i in wires]
+    return "\n\n".join(told) or say("circuit.jacobian.nowhere", language)
 
 
 def _structure(found: Jacobian, language: str | None) -> str:

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+from backlight.doctor.remarks import told
 from backlight.train import strict_json
 from backlight.train.held_out import looks
 from backlight.train.loop import Outcome
@@ -56,10 +57,12 @@ class Display:
         if outcome.test is not None:
             test, count = outcome.test, len(looks(self.run))
             wrong = int((test.predicted != test.labels).sum())
+            top5 = test.top5_accuracy
+            five = "" if top5 is None else f"top-5 {top5:.1%}   "
             look = "first look" if count == 1 else f"look {count}"
             lines.append(
                 f"test ({look}, recorded): {test.accuracy:.1%} "
-                f"± {test.standard_error:.1%}   {wrong} of {len(test.labels)} wrong"
+                f"± {test.standard_error:.1%}   {five}{wrong} of {len(test.labels)} wrong"
             )
         if outcome.stopped == "interrupted":
             lines.append(
@@ -120,6 +123,8 @@ class Lines(Display):
             line = epoch_line(record, self.epochs, time.monotonic() - self.began)
             self._write(f"{line}   {self.pace} images/s")
             self.pace.close()
+        elif event == "remark":
+            self._write(remark_line(record))
 
     def _write(self, text: str) -> None:
         sys.stderr.write(text + "\n")
@@ -214,6 +219,8 @@ class Live(Display):
             self.console.print(
                 epoch_line(record, self.epochs, time.monotonic() - self.began), markup=False
             )
+        elif event == "remark":
+            self.console.print(remark_line(record), markup=False, style="yellow")
 
 
 def shown(text: str) -> str:
@@ -242,6 +249,11 @@ def headline(record: dict[str, Any], parts: Parts) -> str:
         f"lr {settings.lr:g} {settings.schedule} · batch {settings.batch_size}\n"
         f"loss before learning {loss:.4f} (all classes alike: {chance:.4f}) {close}"
     )
+
+
+def remark_line(record: dict[str, Any]) -> str:
+    """What the watch remarks upon, with the step at which it did."""
+    return f"  ! step {record['step']}: {shown(told(record))}"
 
 
 def epoch_line(record: dict[str, Any], epochs: int, seconds: float) -> str:

@@ -6,6 +6,7 @@ resumed ends with the same bits as one that was not.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,10 +25,12 @@ from backlight.train.pipeline import Parts
 from backlight.train.run import Run
 from backlight.train.step import Step
 
-OBSERVED_AN_EPOCH = 4
-"""How often an epoch gradient norms and update ratios are written down."""
-WATCHED_EXAMPLES = 256
-"""Validation examples whose activations are looked at after each epoch."""
+OBSERVED_AN_EPOCH, FEWEST_BETWEEN = 4, 80
+"""How often an epoch gradient norms and update ratios are written down, and after how many steps
+at the earliest: of a small network such a step takes several times as long as another."""
+WATCHED_EXAMPLES, WATCHED_SHARE = 128, 0.005
+"""Validation examples whose activations are looked at, and how many of them there may be for each
+training example: after every epoch of a large data set, every twenty-first of the digits."""
 
 Listener = Callable[[str, dict[str, Any]], None]
 
@@ -181,14 +184,15 @@ class Trainer:
         if validation.accuracy > position.best_accuracy:
             position.best_accuracy = validation.accuracy
             position.best_step, position.best_epoch = position.step, position.epoch
-        first = next(iter(self._first_batch()))
-        self._tell(
-            "activations",
-            {
-                "epoch": position.epoch,
-                "layers": observe.activations(parts.model.module, first[:WATCHED_EXAMPLES]),
-            },
-        )
+        if self._is_looked_at(position.epoch):
+            first = next(iter(self._first_batch()))
+            self._tell(
+                "activations",
+                {
+                    "epoch": position.epoch,
+                    "layers": observe.activations(parts.model.module, first[:WATCHED_EXAMPLES]),
+                },
+            )
         self.run.log(
             "timings",
             {
@@ -207,6 +211,7 @@ class Trainer:
                 "train_accuracy": position.right / max(position.seen, 1),
                 "validation_loss": validation.loss,
                 "validation_accuracy": validation.accuracy,
+                **_top5("validation", validation),
             },
         )
         last = position.epoch == parts.settings.epochs
@@ -263,6 +268,7 @@ class Trainer:
                 "best_validation_accuracy": position.best_accuracy,
                 "test_loss": test.loss,
                 "test_accuracy": test.accuracy,
+                **_top5("test", test),
                 "test_standard_error": test.standard_error,
                 "looks": count,
                 "stopped": "",
@@ -338,11 +344,9 @@ class Trainer:
                 ) from problem
             self.run.rewind(saved.step)
             told = self.run.read("metrics")
-            for record in told:  # what was remarked upon is not said again
-                self.watch.hear(record.get("event", ""), record)
+            self.watch.recall(told)  # what was remarked upon is not said again
             self.position.finished = any(
-                record.get("event") == "end" and record.get("step") == saved.step
-                for record in told
+                record.get("event") == "end" and record.get("step") == saved.step for record in told
             )
 
     def _evaluate(self, batches: Any) -> Evaluation:
@@ -374,8 +378,15 @@ class Trainer:
         self.run.log("checks", record)
 
     def _is_watched(self, step: int) -> bool:
-        every = max(1, self.parts.steps_per_epoch // OBSERVED_AN_EPOCH)
+        every = max(FEWEST_BETWEEN, self.parts.steps_per_epoch // OBSERVED_AN_EPOCH)
         return step % every == 0
+
+    def _is_looked_at(self, epoch: int) -> bool:
+        """Whether activations are looked at after this epoch: the first and the last always."""
+        settings, examples = self.parts.settings, len(self.parts.data.train)
+        watched = min(WATCHED_EXAMPLES, self.parts.validation.length)
+        every = max(1, math.ceil(watched / (WATCHED_SHARE * examples)))
+        return epoch in (1, settings.epochs) or epoch % every == 0
 
     def _first_batch(self) -> Any:
         batches = iter(self.parts.validation)
@@ -400,3 +411,9 @@ class Trainer:
             remedy=f"Lower --lr (now {self.parts.optimizer.param_groups[0]['lr']:g}) or set "
             f"--clip 1. The last good checkpoint is in {self.run.checkpoints}.",
         )
+
+
+def _top5(split: str, found: Evaluation) -> dict[str, float]:
+    """What is told besides the accuracy, where there are more than five classes."""
+    five = found.top5_accuracy
+    return {} if five is None else {f"{split}_top5_accuracy": five}

@@ -13,6 +13,7 @@ from backlight.engine.mode import no_grad
 from backlight.engine.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+TOP = 5
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,28 @@ class Evaluation:
     def accuracy(self) -> float:
         """Fraction of right answers, 0–1."""
         return float((self.predicted == self.labels).mean())
+
+    def top(self, k: int) -> float:
+        """Fraction of examples whose right class is among the k highest scores, 0–1.
+
+        Of equal scores the class with the smaller number counts as higher, as in `predicted`.
+
+        Examples
+        --------
+        >>> found = Evaluation(0.0, np.array([[3.0, 2.0, 1.0], [1.0, 1.0, 1.0]]), np.array([1, 2]))
+        >>> found.top(1), found.top(2), found.top(3)
+        (0.0, 0.5, 1.0)
+        """
+        own = np.take_along_axis(self.scores, self.labels[:, None], axis=1)
+        before = np.arange(self.scores.shape[1]) < self.labels[:, None]
+        ahead = (self.scores > own) | ((self.scores == own) & before)
+        sound = ~np.isnan(self.scores).any(axis=1)
+        return float(((ahead.sum(axis=1) < k) & sound).mean())
+
+    @property
+    def top5_accuracy(self) -> float | None:
+        """Fraction of examples whose class is among the five likeliest; None of five or fewer."""
+        return self.top(TOP) if self.scores.shape[1] > TOP else None
 
     @property
     def standard_error(self) -> float:

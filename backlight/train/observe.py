@@ -19,6 +19,8 @@ from backlight.gates.gate import Role
 
 Array = np.ndarray[Any, Any]
 BINS = 30
+MOST_VALUES = 16_384
+"""Numbers of a layer that its histogram, mean and deviation are taken of."""
 SATURATED = 0.99
 """A squashing unit beyond this share of its range, for every example, counts as saturated."""
 
@@ -86,30 +88,32 @@ def _outputs(module: Any) -> Iterator[dict[str, tuple[Role, Array]]]:
 
 
 def _describe(role: Role, values: Array) -> dict[str, Any]:
-    flat = values.astype(np.float64).ravel()
+    # Evenly spaced ones of very many: a histogram needs no more. The distance is odd, so that it
+    # does not meet the same pixel of every channel.
+    flat = values.ravel()[:: (values.size // MOST_VALUES) | 1].astype(np.float64)
     low, high = float(flat.min()), float(flat.max())
     counts, edges = np.histogram(flat, bins=BINS, range=(low, high if high > low else low + 1))
     # Examples along axis 0; whatever is not the unit's own axis is folded into them.
-    units = np.moveaxis(values, 1, -1).reshape(-1, values.shape[1]) if values.ndim > 1 else values
+    others = tuple(axis for axis in range(values.ndim) if axis != 1)
     record = {
         "counts": counts.tolist(),
         "low": float(edges[0]),
         "high": float(edges[-1]),
         "mean": float(flat.mean()),
         "std": float(flat.std()),
-        "units": int(units.shape[-1]),
+        "units": int(values.shape[1] if values.ndim > 1 else values.shape[-1]),
         "zero": float((flat == 0).mean()),
         "dead": None,
         "saturated": None,
     }
     if role is Role.SQUASH:
-        span = _range_of(low)
-        edge = (np.abs(units - span[0]) < (1 - SATURATED)) | (
-            np.abs(units - span[1]) < (1 - SATURATED)
+        span = _range_of(float(values.min()))
+        edge = (np.abs(values - span[0]) < (1 - SATURATED)) | (
+            np.abs(values - span[1]) < (1 - SATURATED)
         )
-        record["saturated"] = float(edge.all(axis=0).mean())
+        record["saturated"] = float(edge.all(axis=others).mean())
     else:
-        record["dead"] = float((units == 0).all(axis=0).mean())
+        record["dead"] = float((values == 0).all(axis=others).mean())
     return record
 
 

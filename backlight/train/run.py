@@ -329,7 +329,7 @@ def _not_empty(path: Path, shown: str) -> UsageError:
 def _not_among_the_data(path: Path, settings: Settings, shown: str) -> None:
     """Refuse a run folder that would become a class of the very images it learns from."""
     kind, _, folder = settings.data.partition(":")
-    if kind in ("folder", "faces") and folder:
+    if kind in ("folder", "faces", "stream") and folder:
         place, data = path.resolve(), Path(folder).resolve()
         if place == data or data in place.parents:
             raise UsageError(

@@ -264,8 +264,8 @@ class Settings:
 
     data: str = setting(
         "digits",
-        choice(_data_sets, prefixes=("folder:", "faces:")),
-        "data set: folder:PATH, faces:PATH, or one of",
+        choice(_data_sets, prefixes=("folder:", "faces:", "stream:")),
+        "data set: folder:PATH, stream:PATH (read image by image), faces:PATH, or one of",
         among=_data_sets,
     )
     data_dir: str | None = setting(None, text(), "folder that holds the data set's files")
@@ -307,6 +307,10 @@ class Settings:
         "float32", choice(_precisions), "how products are taken: one of", among=_precisions
     )
     threads: int | None = setting(None, count(1, 256), "threads of the program; all cores if unset")
+    workers: int | None = setting(
+        None, count(0, 256), "processes that read the images of stream:PATH; one a core if unset"
+    )
+    skip_bad: int = setting(0, count(0), "damaged images of folder:PATH or stream:PATH left out")
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any], origin: str = "") -> dict[str, Any]:

@@ -12,7 +12,7 @@ FLOORS = [
     {"check"},
     {"explain"},
     {"doctor"},
-    {"models", "train", "bench", "estimators", "sweep", "compare"},
+    {"models", "train", "bench", "estimators", "sweep", "compare", "studies"},
     {"studio"},
     {"cli", "__main__"},
 ]

@@ -49,3 +49,23 @@ def test_it_evaluates_without_dropout_and_leaves_the_mode_as_it_was():
         assert np.array_equal(first.scores, again.scores)
         assert module.training is training
     assert all(p.grad is None for p in module.parameters())
+
+
+def test_the_five_likeliest_are_those_of_a_sorted_row():
+    random = np.random.default_rng(0)
+    scores = random.integers(0, 4, (300, 9)).astype(np.float32)  # many ties
+    labels = random.integers(0, 9, 300)
+    found = Evaluation(0.0, scores, labels)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    for k in (1, 2, 5, 9):
+        expected = (order[:, :k] == labels[:, None]).any(axis=1).mean()
+        assert found.top(k) == expected
+    assert found.top(1) == found.accuracy
+    assert found.top5_accuracy == found.top(5)
+
+
+def test_five_classes_have_no_five_likeliest_and_a_nan_is_wrong():
+    assert Evaluation(0.0, np.zeros((2, 5)), np.array([0, 1])).top5_accuracy is None
+    spoiled = Evaluation(0.0, np.full((1, 6), np.nan), np.array([0]))
+    assert spoiled.top5_accuracy == 0.0
+    assert some().top(3) == 0.75

@@ -133,7 +133,7 @@ def _processors() -> int:
 WORKLOADS = [
     Workload(
         name="loader",
-        title="an image read, cut to 224², batched",
+        title="a JPEG read, cut to 224², batched",
         material=material,
         contenders={EAGER: ours, "torch": torch},
         targets=(Target(1.0),),

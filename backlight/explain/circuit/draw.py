@@ -115,6 +115,8 @@ class _Drawing:
         self._used: dict[int, int] = {}
         """How many wires leave a box for the value of a gate."""
         self._show(tree, -1)
+        if not self.boxes:
+            self._value(circuit.nodes[circuit.output])
 
     def finish(self) -> Drawn:
         for leaf, box in self._first_use.items():
@@ -190,6 +192,14 @@ class _Drawing:
         for (source, _), wires in joined.items():
             uses = tuple((node.index, wire) for _, wire in wires)
             self._wire(source, wires[0][0], uses, wires[0][1] + 1 if ordered else 0)
+
+    def _value(self, node: Node) -> None:
+        """The one box of a circuit in which nothing is computed, and its value on its wire."""
+        name = self.names[node.index]
+        symbol = _cut(name if node.value.ndim else self.circuit.text or name, LONGEST)
+        box = self._sized(Box(f"n{node.index}", "leaf", node.index, symbol, 0, 0, 0))
+        width = max(box.width, box.body + (NUMBER + 1) * self.pen.letter)
+        self.boxes.append(replace(box, width=width, nodes=(node.index,)))
 
     def _carried(self, box: int, node: int) -> int:
         """What a wire carries; between folded boxes one wire stands for all of their values."""

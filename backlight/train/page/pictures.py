@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 Array = np.ndarray[Any, Any]
+_FEW = 64
 
 LARGEST = 48
 """Longer side of a picture on the page, in pixels; larger ones are made smaller."""
@@ -29,7 +30,7 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def display_range(inputs: Array) -> tuple[float, float]:
+def display_range(inputs: Any) -> tuple[float, float]:
     """What is black and what is white in images of a split: 0–255, 0–1, or their own extremes.
 
     Examples
@@ -39,6 +40,8 @@ def display_range(inputs: Array) -> tuple[float, float]:
     >>> display_range(np.array([0, 16], np.uint8)), display_range(np.array([-2.0, 3.0]))
     ((0.0, 16.0), (-2.0, 3.0))
     """
+    if not isinstance(inputs, np.ndarray):  # read one by one: some tell what black and white are
+        inputs = inputs[:_FEW]
     finite = inputs[np.isfinite(inputs)] if inputs.dtype.kind == "f" else inputs.ravel()
     if not finite.size:
         return 0.0, 1.0

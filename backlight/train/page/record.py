@@ -36,7 +36,7 @@ class Record:
     """One run as the page sees it.
 
     `start` and `end` are the lines of those events (`end` is empty while there is none), `steps`,
-    `layers`, `activations` and `epochs` the lines of the others in their order.
+    `layers`, `activations`, `epochs` and `remarks` the lines of the others in their order.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Record:
     layers: list[Line] = field(default_factory=list)
     activations: list[Line] = field(default_factory=list)
     epochs: list[Line] = field(default_factory=list)
+    remarks: list[Line] = field(default_factory=list)
     end: Line = field(default_factory=dict)
     timings: list[Line] = field(default_factory=list)
     settings: Line = field(default_factory=dict)

@@ -5,6 +5,7 @@ import pytest
 
 from backlight.explain import circuit
 from backlight.explain.circuit.draw import draw
+from backlight.explain.circuit.page import drawing, picture
 from backlight.explain.circuit.statistics import BROKEN, NO_GRADIENT, ZERO, figures, written
 from tests.explain.circuit.drawn import mlp, neuron, often, residual, shared
 
@@ -115,3 +116,14 @@ def test_statistics_of_a_very_large_array_come_from_a_part_of_it():
     of_value, _ = figures(drawn, draw(drawn), "en", detail=True).boxes[0].detail
     assert dict(of_value)["sample"] == "1/3"
     assert dict(of_value)["mean"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("formula", "symbol"), [("2+3", "2+3"), ("7", "7"), ("x", "x"), ("[[1,2],[3,4]]", "2×2")]
+)
+def test_a_circuit_without_gates_is_one_value(formula, symbol):
+    drawn = circuit(formula, **({"x": 2.5} if formula == "x" else {}))
+    shown = draw(drawn)
+    assert [(box.kind, box.symbol) for box in shown.boxes] == [("leaf", symbol)]
+    assert drawing(drawn, language="en")["figures"]["boxes"][0][1]
+    assert "<svg" in picture(drawn)

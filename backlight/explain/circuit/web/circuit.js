@@ -47,7 +47,9 @@ export function mount(element, data, options = {}) {
 
   function draw() {
     if (shown.svg) {
-      picture.innerHTML = shown.svg;
+      // Read as a drawing, not as a page: no script or handler in it can ever run.
+      const read = new DOMParser().parseFromString(shown.svg, "image/svg+xml");
+      picture.replaceChildren(document.adoptNode(read.documentElement));
       if (panel) fillTable();
     }
     const svg = picture.querySelector("svg");
