@@ -43,8 +43,9 @@ def sweep(
         What to choose from: lr=1e-4..1e-1 weight_decay=0..0.01 model=mlp,convnet hidden=64,128x64
     """
     from backlight.sweep.lead import finished, run_sweep
-    from backlight.sweep.study import Plan
+    from backlight.sweep.study import Plan, library
 
+    library()  # before a folder is made for nothing
     if resume is not None:
         _refuse_beside_resume(space, out)
         folder = Path(resume)
