@@ -72,6 +72,11 @@ COMMANDS = {
         "adversary: what fools it. boundary, embedding, probes, taxonomy: how it tells classes "
         "apart. activations, collapse: of no run.",
     ),
+    "study": (
+        "backlight.cli.study:study",
+        "Answer a question by experiment on your data: neighbours, distances, robustness, losses, "
+        "steps, batches.",
+    ),
     "landscape": (
         "backlight.cli.landscape:landscape",
         "Draw the loss along directions through the weights of a run.",
