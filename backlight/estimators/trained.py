@@ -34,6 +34,8 @@ LOSSES: dict[str, Callable[[float], Any]] = {
 
 PROBABILISTIC = ("cross_entropy",)
 SCHEDULES = ("cosine", "constant")
+_ROWS = 1024
+"""Examples that are looked at in one go."""
 _WORTH_COMPILING = 1 << 28
 """Numbers read in all epochs from which compiling pays."""
 
@@ -199,9 +201,12 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Each feature's mean, and one spread for all: pixels keep their relative sizes."""
         if not self.standardize:
             return np.zeros(X.shape[1], np.float32), np.float32(1)
-        mean = X.mean(axis=0, dtype=np.float64)
-        spread = math.sqrt(max(0.0, float(np.mean(X.var(axis=0, dtype=np.float64)))))
-        return mean.astype(np.float32), np.float32(1 / spread if spread > 0 else 1.0)
+        parts = [X[first : first + _ROWS] for first in range(0, len(X), _ROWS)]
+        mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / len(X)
+        centre = np.asarray(mean, np.float32)
+        squares = sum(float(np.sum((part - centre) ** 2, dtype=np.float64)) for part in parts)
+        spread = math.sqrt(squares / X.size)
+        return centre, np.float32(1 / spread if spread > 0 else 1.0)
 
     def _coded(self, y: Array) -> Array:
         codes = np.searchsorted(self.classes_, y)
@@ -287,11 +292,10 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Array) -> Array:
         """The scores of all rows, in batches that bound memory."""
         self.module_.eval()
-        rows = 1024
         found = []
         with backlight.no_grad():
-            for first in range(0, len(X), rows):
-                some = np.ascontiguousarray(X[first : first + rows], np.float32)
+            for first in range(0, len(X), _ROWS):
+                some = np.ascontiguousarray(X[first : first + _ROWS], np.float32)
                 scaled = (some - self._mean) * self._scale
                 found.append(self.module_(backlight.as_tensor(scaled)).numpy())
         return np.concatenate(found)
