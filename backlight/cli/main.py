@@ -90,6 +90,10 @@ COMMANDS = {
         "backlight.cli.bench:bench",
         "Time Backlight beside other frameworks, on work that is first seen to be the same.",
     ),
+    "studio": (
+        "backlight.cli.studio:studio",
+        "Open a local page to play with circuits, training, runs and pictures.",
+    ),
     "env": ("backlight.cli.env:env", "Show versions, processor, memory and folders."),
 }
 """What each command runs and is for; its file is imported only when it is called."""

@@ -29,6 +29,25 @@ NAMELESS = """() => [...document.querySelectorAll(
   .filter((one) => !(one.getAttribute("aria-label") || one.alt || one.textContent.trim()
     || one.labels?.length || one.title || one.placeholder))
   .map((one) => one.outerHTML.slice(0, 120))"""
+TWICE = """() => {
+  const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+  return ids.filter((one, k) => ids.indexOf(one) !== k);
+}"""
+UNLABELLED = """() => [...document.querySelectorAll(
+    "a[href], select, textarea, [tabindex='0'], [role=region], [role=group], nav, svg")]
+  .filter((one) => one.getClientRects().length && !one.closest("[aria-hidden=true]"))
+  .filter((one) => !(one.getAttribute("aria-label") || one.getAttribute("aria-labelledby")
+    || one.textContent.trim() || one.labels?.length || one.title))
+  .map((one) => one.outerHTML.slice(0, 120))"""
+UNSEEN_FOCUS = """() => {
+  const one = document.activeElement;
+  if (!one || one === document.body || !one.getClientRects().length) return "";
+  const style = getComputedStyle(one);
+  const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  const inner = [one, ...one.querySelectorAll("*")].some((part) =>
+    part.ownerSVGElement && parseFloat(getComputedStyle(part).strokeWidth) > 2);
+  return ring || style.boxShadow !== "none" || inner ? "" : one.outerHTML.slice(0, 120);
+}"""
 
 
 def chromium():
@@ -105,6 +124,11 @@ def visit(browser, serving):
 
 def tell(page, selector):
     return page.locator(selector).inner_text()
+
+
+def unnamed(page):
+    """Controls and regions without a name, and identifiers that are there twice."""
+    return [one for wrong in (NAMELESS, UNLABELLED, TWICE) for one in page.evaluate(wrong)]
 
 
 def wait_for(page, expression, seconds=15):
