@@ -15,8 +15,8 @@ def short(value: float | None, digits: int = 4) -> str:
     --------
     >>> short(0.0312459), short(-2.5), short(0.0000123), short(None), short(123456.0)
     ('0.03125', '−2.5', '1.23×10⁻⁵', '–', '123,456')
-    >>> short(1374.0, 3)
-    '1,374'
+    >>> short(1374.0, 3), short(9999.5), short(999.7, 3)
+    ('1,374', '10,000', '1,000')
     """
     if value is None or not math.isfinite(value):
         return "–"
@@ -29,6 +29,8 @@ def short(value: float | None, digits: int = 4) -> str:
         text = _scientific(value, min(digits, 3))
     else:
         text = f"{value:.{digits}g}"
+        if "e" in text:  # 9999.5 is rounded up to one digit more
+            text = f"{value:,.0f}"
     return text.translate(_MINUS)
 
 
