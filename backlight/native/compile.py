@@ -15,9 +15,10 @@ from backlight.native.bound import Bound
 from backlight.native.contraction.contract import FULL, Precision
 from backlight.native.fast import MISSED
 from backlight.native.garbage import uncollected
+from backlight.native.inspecting import provenance
 from backlight.native.inspecting.inspection import BUDGET, Inspection
 from backlight.native.inspecting.watch import Watch, checked_every
-from backlight.native.machine_code.machine import Target, host, named
+from backlight.native.machine_code.machine import Target, host, runnable
 from backlight.native.pipeline import STAGES
 from backlight.native.running.threads import checked
 from backlight.native.tracing import pytree
@@ -225,6 +226,13 @@ class Stages:
             )
         return self._bound.compilation.text(stage)
 
+    def pieces(self, stage: str) -> list[tuple[int, frozenset[int]]]:
+        """For each line of a stage (each kernel, in code), the gates that it came from.
+
+        See `backlight.native.inspecting.provenance.pieces`.
+        """
+        return provenance.pieces(self._bound.compilation, stage)
+
     def __iter__(self) -> Iterator[str]:
         return iter(STAGES)
 
@@ -290,7 +298,8 @@ def compile(
         At a call, with `check`: if the program does not compute what its gates say. Nothing was
         changed then; the message names the first gate, its layer and line.
     ArgumentError
-        If `threads` or `target` is not possible; at a call, if its memory is not there.
+        If `threads` is not possible, or `target` is none that this processor runs; at a call, if its
+        memory is not there.
 
     Examples
     --------
@@ -335,7 +344,7 @@ def compile(
     return Compiled(
         function,
         threads=threads,
-        target=None if target is None else named(target),
+        target=None if target is None else runnable(target),
         precision=Precision(precision == "bfloat16", winograd),
         check=check,
         check_every=check_every,

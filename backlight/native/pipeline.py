@@ -20,7 +20,15 @@ from backlight.native.lowering import lower, simplify
 from backlight.native.lowering.divide import divided
 from backlight.native.lowering.joins import in_runs
 from backlight.native.lowering.layout import channels_last
-from backlight.native.lowering.loops import LEAVES, VIEWS, Node, ordered, printed
+from backlight.native.lowering.loops import (
+    LEAVES,
+    VIEWS,
+    Node,
+    Provenance,
+    gates_of,
+    ordered,
+    printed,
+)
 from backlight.native.lowering.narrow import narrowed
 from backlight.native.lowering.sums import gathered
 from backlight.native.machine_code import codebook
@@ -101,6 +109,8 @@ class Compilation:
         Slots of large results, with the node that is written there.
     seconds : dict
         What each stage took.
+    causes : list
+        For each call, the step that it is a part of; None for what belongs to no step.
     """
 
     graph: graph.Graph
@@ -113,6 +123,7 @@ class Compilation:
     error: int
     returned: dict[int, Node]
     seconds: dict[str, float]
+    causes: list[fuse.Step | None]
 
     def seen(self, place: int, array: Any, shape: tuple[int, ...]) -> Any:
         """An output from its numbers in memory: with its shape, whatever their order."""
@@ -133,11 +144,15 @@ class Compilation:
             return "\n".join(_call(number, call) for number, call in enumerate(self.program.calls))
         if stage == "memory":
             return _memory(self.program)
+        return "\n".join(self.kernels(stage).values())
+
+    def kernels(self, stage: str) -> dict[Any, str]:
+        """The text of every kernel by its key, in "llvm" or "assembly"."""
         kernels = {call.kernel.key: call.kernel for call in self.program.calls if call.kernel}
-        texts = [codebook.text(kernel, self.target) for kernel in kernels.values()]
+        texts = {key: codebook.text(kernel, self.target) for key, kernel in kernels.items()}
         if stage == "assembly":
-            texts = [assembly(text, self.target) for text in texts]
-        return "\n".join(texts)
+            texts = {key: assembly(text, self.target) for key, text in texts.items()}
+        return texts
 
 
 def compiled(
@@ -212,6 +227,7 @@ def scheduled(
         error,
         {slot: node for node, slot in returned.items()},
         seconds,
+        made.causes,
     )
 
 
@@ -259,6 +275,7 @@ def lower_graph(source: graph.Graph, last: Collection[Any] = ()) -> Lowered:
     slots: list[Slot] = []
     by_key: dict[Any, Slot] = {}
     nodes: dict[graph.Node, Node] = {}
+    numbers = {node: number for number, node in enumerate(source.nodes)}
 
     def slot_for(key: Any, node: Any, leaf: Any, label: str) -> Slot:
         if key not in by_key:
@@ -269,16 +286,17 @@ def lower_graph(source: graph.Graph, last: Collection[Any] = ()) -> Lowered:
 
     for node in source.needed(looked_at=True):
         if node.gate is None:
-            nodes[node] = _leaf(node, slot_for)
+            nodes[node] = _leaf(node, slot_for, Provenance(node.title(), [numbers[node]]))
         else:
             wires = [nodes[x] if isinstance(x, graph.Node) else x for x in node.inputs]
-            made = lower.lower_gate(node.gate, wires, node.attributes)
+            came = Provenance(node.gate.name, [numbers[node]])
+            made = lower.lower_gate(node.gate, wires, node.attributes, came)
             if made.dtype != node.dtype:  # whoever reads the result goes by the graph
                 made = Node("cast", [made], made.shape, node.dtype, {}, made.origin)
             nodes[node] = made
             origin = str(node.origin)
             if origin and nodes[node].origin == node.gate.name:
-                nodes[node].origin = f"{node.gate.name} {origin}"
+                nodes[node].origin = Provenance(f"{came} {origin}", gates_of(nodes[node].origin))
     outputs = [nodes[node] for node in source.outputs]
     written: list[int | None] = [None] * len(outputs)
     taken = {id(node) for node in outputs}
@@ -289,7 +307,8 @@ def lower_graph(source: graph.Graph, last: Collection[Any] = ()) -> Lowered:
         value = nodes[write.node]
         if id(value) in taken or value.op in ("input", "constant"):
             # A node of its own: one value may be written to several places, or returned too.
-            value = Node("cast", [value], value.shape, value.dtype, {}, "write")
+            came = Provenance("write", gates_of(value.origin))
+            value = Node("cast", [value], value.shape, value.dtype, {}, came)
         taken.add(id(value))
         if write.state.kind not in ("gradient", "attribute") and write.state.key in last:
             value = _stored(value)
@@ -317,23 +336,25 @@ def _stored(node: Node) -> Node:
     return Node("transpose", [node], shape, node.dtype, {"axes": STORED}, node.origin)
 
 
-def _leaf(node: graph.Node, slot_for: Callable[..., Slot]) -> Node:
+def _leaf(node: graph.Node, slot_for: Callable[..., Slot], came: Provenance) -> Node:
     leaf = node.leaf
     if isinstance(leaf, graph.Constant):
         value = leaf.value
         if value.size == 1 or not any(value.strides):
             number = value.ravel()[0] if value.size else value.dtype.type(0)
             one = Node("constant", [], (), value.dtype, {"value": number.item()})
-            return one if not value.shape else Node("expand", [one], value.shape, value.dtype)
+            if not value.shape:
+                return one
+            return Node("expand", [one], value.shape, value.dtype, {}, Provenance("", came.gates))
         key: Any = ("constant", id(value))
     else:
         key = graph.key_of(leaf)  # type: ignore[arg-type]  # only leaves come here
     slot = slot_for(key, node, leaf, node.title())
     shape = tuple(node.shape[axis] for axis in STORED) if slot.last else node.shape
-    made = Node("input", [], shape, node.dtype, {"slot": slot.number}, node.title())
+    made = Node("input", [], shape, node.dtype, {"slot": slot.number}, came)
     if not slot.last:
         return made
-    return Node("transpose", [made], node.shape, node.dtype, {"axes": WRITTEN}, node.title())
+    return Node("transpose", [made], node.shape, node.dtype, {"axes": WRITTEN}, came)
 
 
 def _failure(holds: Node) -> Node:
@@ -342,7 +363,9 @@ def _failure(holds: Node) -> Node:
     fine = Node("constant", [], (), kind, {"value": fuse.FINE})
     wrong = Node("constant", [], (), kind, {"value": 0})
     flat = Node("reshape", [holds], (), bool) if holds.shape else holds
-    return Node("where", [flat, fine, wrong], (), kind, {}, "check")
+    return Node(
+        "where", [flat, fine, wrong], (), kind, {}, Provenance("check", gates_of(holds.origin))
+    )
 
 
 # ── as text ────────────────────────────────────────────────────────────────────────────────

@@ -93,6 +93,35 @@ ELEMENTWISE = frozenset(
 )
 
 
+class Provenance(str):
+    """Where a node came from, in words, and from which gates of the graph, by their numbers.
+
+    Examples
+    --------
+    >>> linear = Provenance("linear fc1", [5])
+    >>> linear, sorted(linear.joined(Provenance("relu", [6])).gates)
+    ('linear fc1', [5, 6])
+    """
+
+    __slots__ = ("gates",)
+    gates: frozenset[int]
+
+    def __new__(cls, words: str = "", gates: Iterable[int] = ()) -> Provenance:
+        """The words, with the gates beside them."""
+        made = super().__new__(cls, words)
+        made.gates = frozenset(gates)
+        return made
+
+    def joined(self, other: str) -> Provenance:
+        """The same words, of the gates of both."""
+        return Provenance(self, self.gates | gates_of(other))
+
+
+def gates_of(origin: str) -> frozenset[int]:
+    """The gates that an origin tells of; none where it is nothing but words."""
+    return origin.gates if isinstance(origin, Provenance) else frozenset()
+
+
 class Node:
     """An array that is not computed yet.
 
@@ -112,7 +141,7 @@ class Node:
         Convolutions: stride, padding, dilation (pairs), groups, and size or
         kernel_size; layout is channels_last where images are N, H, W, C.
     origin : str
-        The gate, and the layer if known, that it came from.
+        The gate, and the layer if known, that it came from: a `Provenance` where a graph is known.
     """
 
     __slots__ = ("attributes", "dtype", "inputs", "op", "origin", "shape")

@@ -23,7 +23,9 @@ from backlight.native.lowering.loops import Node
 Wire = Node | float | None
 
 
-def lower_gate(gate: Gate, wires: Sequence[Wire], attributes: dict[str, Any]) -> Node:
+def lower_gate(
+    gate: Gate, wires: Sequence[Wire], attributes: dict[str, Any], origin: str = ""
+) -> Node:
     """What a gate computes of its wires, as a node.
 
     Parameters
@@ -33,6 +35,8 @@ def lower_gate(gate: Gate, wires: Sequence[Wire], attributes: dict[str, Any]) ->
         As many as the gate has; None for one that is not connected.
     attributes : dict
         Every attribute with its value, as `Gate.bind` gives them.
+    origin : str
+        What its nodes say they came from; the gate's name by default.
 
     Returns
     -------
@@ -58,14 +62,14 @@ def lower_gate(gate: Gate, wires: Sequence[Wire], attributes: dict[str, Any]) ->
     try:
         output = _run(gate, wires, attributes)
     except Unlowered as problem:
-        return _on_host(gate, wires, attributes, str(problem))
+        return _on_host(gate, wires, attributes, str(problem), origin or gate.name)
     known = {wire for wire in wires if isinstance(wire, Node)}
     waiting = [output]  # only what this gate made: a graph of many gates is not walked each time
     while waiting:
         node = waiting.pop()
         if node not in known and not node.origin:
             known.add(node)
-            node.origin = gate.name
+            node.origin = origin or gate.name
             waiting.extend(node.inputs)
     return output
 
@@ -110,7 +114,9 @@ def _settled(dtype: Any, values: Sequence[Any], attributes: dict[str, Any]) -> A
     return dtypes.float32 if dtypes.float32 in given else dtypes.get_default_dtype()
 
 
-def _on_host(gate: Gate, wires: Sequence[Wire], attributes: dict[str, Any], why: str) -> Node:
+def _on_host(
+    gate: Gate, wires: Sequence[Wire], attributes: dict[str, Any], why: str, origin: str
+) -> Node:
     """The gate left to NumPy."""
     nodes = [wire for wire in wires if isinstance(wire, Node)]
     shapes = [_of(wire, "shape", ()) for wire in wires]
@@ -125,7 +131,7 @@ def _on_host(gate: Gate, wires: Sequence[Wire], attributes: dict[str, Any], why:
     }
     shape = gate.shape(*shapes, **attributes)
     kind = gate.dtype(*kinds, **attributes)
-    return Node("host", nodes, shape, kind, described, gate.name)
+    return Node("host", nodes, shape, kind, described, origin)
 
 
 def _of(wire: Wire, name: str, otherwise: Any) -> Any:

@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from backlight.native.lowering.loops import ELEMENTWISE, Node, evaluate, ordered, rebuilt
+from backlight.native.lowering.loops import (
+    ELEMENTWISE,
+    Node,
+    Provenance,
+    evaluate,
+    gates_of,
+    ordered,
+    rebuilt,
+)
 from backlight.native.lowering.view_rules import VIEW_RULES
 
 Rule = Callable[[Node], Node | None]
@@ -134,7 +142,8 @@ def _fused(node: Node, place: int) -> Node:
         other = elementwise("negative", other)
     elif node.op == "subtract":
         x = elementwise("negative", x)
-    return Node("fma", [x, y, other], node.shape, node.dtype, {}, node.origin)
+    origin = Provenance(node.origin, gates_of(node.origin)).joined(node.inputs[place].origin)
+    return Node("fma", [x, y, other], node.shape, node.dtype, {}, origin)
 
 
 # ── what a rule needs ──────────────────────────────────────────────────────────────────────

@@ -84,6 +84,33 @@ def named(name: str) -> Target:
     return _NARROWER[name]
 
 
+def runnable(name: str) -> Target:
+    """The target of this name, if this machine's processor can run its code.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none of that name, or the processor lacks its instructions: running them would
+        end the process.
+    """
+    target = named(name)
+    able = [one for one in NAMES if _runs(processor(), _NARROWER[one])]
+    if name not in able:
+        raise ArgumentError(
+            "the target",
+            got=f"{name!r}, whose instructions this processor ({processor().name}) does not have",
+            needs=f"one of {', '.join(able)}",
+            remedy=f"Leave it out: code is then made for {processor().name}",
+        )
+    return target
+
+
+def _runs(processor: Target, target: Target) -> bool:
+    if "neon" in (processor.name, target.name):
+        return processor.name == target.name
+    return target.bits <= processor.bits
+
+
 @functools.cache
 def host() -> Target:
     """Of this machine the processor, or the narrower one that BACKLIGHT_TARGET names.
@@ -92,10 +119,22 @@ def host() -> Target:
     ------
     MissingExtraError
         If llvmlite is not installed.
+    ArgumentError
+        If BACKLIGHT_TARGET names no target that this processor can run.
     """
     wanted = os.environ.get("BACKLIGHT_TARGET", "")
-    if wanted:
-        return named(wanted)
+    return runnable(wanted) if wanted else processor()
+
+
+@functools.cache
+def processor() -> Target:
+    """This machine's processor with all its instructions.
+
+    Raises
+    ------
+    MissingExtraError
+        If llvmlite is not installed.
+    """
     llvm = binding()
     cpu = llvm.get_host_cpu_name()
     found = llvm.get_host_cpu_features()

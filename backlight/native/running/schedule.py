@@ -47,9 +47,12 @@ class Schedule:
     places : dict from Node to (Array, int)
         Of every node that is in memory.
     slots : dict from int to Array
+    causes : list of Step or None
+        For each call, the step that it is a part of.
     """
 
     calls: list[Call] = field(default_factory=list)
+    causes: list[Step | None] = field(default_factory=list)
     places: dict[Node, Place] = field(default_factory=dict)
     slots: dict[int, Array] = field(default_factory=dict)
 
@@ -127,11 +130,13 @@ class _Scheduler:
             operands.append((self._slot(error, 8), 0))
             look = Guard(len(complaints))
             self.made.calls.append(Call(look, operands, "look at the checks", stops=True))
+            self._caused(None)
         self._all(last, [])
         for node, slot in self.written.items():
             if self.made.places[node][0].slot != slot and node.size:
                 self._copy(node, slot)
         self.made.calls += self.copies
+        self._caused(None)
         return self.made
 
     def _all(self, steps: list[Step], after: list[Step]) -> None:
@@ -150,6 +155,11 @@ class _Scheduler:
                 self._contraction(step)
             else:
                 self._loops(step, [*steps[number + 1 :], *after])
+            self._caused(step)
+
+    def _caused(self, step: Step | None) -> None:
+        """Note what the calls are a part of that have been made since."""
+        self.made.causes += [step] * (len(self.made.calls) - len(self.made.causes))
 
     def _array(self, node: Node) -> Place:
         if node not in self.made.places:
