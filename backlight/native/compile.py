@@ -70,11 +70,9 @@ class Compiled:
         if tracers and threading.get_ident() in tracers:  # part of another function's program
             return self._function(*arguments, **named)
         last = self._last
-        if last is not None:
-            fast = last.fast
-            if fast is not None and last.watch is not None and not last.watch.early():
-                fast = None
-            if fast is not None and self._acquire(False):
+        if last is not None and (fast := last.fast) is not None:
+            early = last.watch is None or last.watch.early()
+            if early and self._acquire(False):
                 try:
                     result = fast(arguments, named)
                 finally:
@@ -298,8 +296,8 @@ def compile(
         At a call, with `check`: if the program does not compute what its gates say. Nothing was
         changed then; the message names the first gate, its layer and line.
     ArgumentError
-        If `threads` is not possible, or `target` is none that this processor runs; at a call, if its
-        memory is not there.
+        If `threads` is not possible, or `target` is none that this processor runs; at a call, if
+        its memory is not there.
 
     Examples
     --------

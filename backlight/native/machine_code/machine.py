@@ -128,7 +128,7 @@ def host() -> Target:
 
 @functools.cache
 def processor() -> Target:
-    """This machine's processor with all its instructions.
+    """The processor of this machine, with all its instructions.
 
     Raises
     ------
