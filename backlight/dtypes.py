@@ -8,6 +8,7 @@ where a floating result is needed they become the default type.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def as_array(value: Any, dtype: Any = None, subject: str = "tensor") -> Array:
     >>> as_array([1.0, 2.0]).dtype, as_array([1, 2]).dtype
     (dtype('float32'), dtype('int64'))
     """
-    if np.ma.isMaskedArray(value):
+    if "numpy.ma" in sys.modules and np.ma.isMaskedArray(value):  # no need to load it to know
         raise DTypeError(
             subject,
             got="a masked array",

@@ -135,12 +135,14 @@ class BinaryCrossEntropy(Structural):
             no = subtract(1.0, target) / where(equal(target, 1), 1.0, 1.0 - p)
             return each * (no - yes)
 
-        return by_probability, lambda: each * (log1p(-p) - log(p))
+        return by_probability, lambda: each * (log1p(subtract(0.0, p)) - log(p))
 
     def parts(self, probability: Any, target: Any, *, reduction: str = "mean") -> Any:
         """Two logarithms, weighed by the target."""
         p = probability
-        return _folded(-target * log(p) - (1.0 - target) * log1p(-p), reduction)
+        return _folded(
+            subtract(0.0, target * log(p)) - (1.0 - target) * log1p(subtract(0.0, p)), reduction
+        )
 
     def shape(self, probability: Shape, target: Shape, *, reduction: str = "mean") -> Shape:
         """One number, or the shape of the probabilities."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from backlight import models
+from backlight import models, philox
 from backlight.check.gradient import gradcheck
 from backlight.check.layer import layers, small_layer
-from backlight.check.report import Report
+from backlight.check.report import Report, Row
 from backlight.data.digits import load_digits
 from backlight.engine.mode import no_grad
 from backlight.engine.random import default as generator
@@ -24,10 +26,26 @@ from backlight.studio.formulas import MOST_INPUTS
 
 Array = np.ndarray[Any, Any]
 SAMPLES = 12
+SEED = 0
+"""Of the check: the curve of one number weights the results as the check did."""
 EXAMPLES_OF_DIGITS = 4
 MODELS = ("softmax", "svm", "mlp", "convnet")
 STEPS = tuple(10.0**-power for power in np.arange(0.5, 15.01, 0.5))
 _MOST_ROWS = 200
+_MISTAKES = (
+    (r"the sign$", "sign"),
+    (r"transposed$", "transposed"),
+    (r"twice too large", "double"),
+    (r"half of it", "half"),
+    (r"no gradient arrives", "absent"),
+    (r"a mask is missing", "open"),
+    (r"a mask that lets too little", "shut"),
+    (r"not a finite number", "infinite"),
+    (r"(\d+) times too large", "summed"),
+    (r"(\d+) times too small", "averaged"),
+    (r"a factor of (.+)$", "factor"),
+)
+"""How the likely mistakes begin, and under which names they are said."""
 
 
 @asked("check.choices")
@@ -53,8 +71,18 @@ def formula(ask: Ask) -> Any:
     if fault:
         function = faulty(expression, ask.one_of("at", expression.names), fault)
     inputs = tuple(values[name] for name in expression.names)
-    report = gradcheck(function, inputs, samples=SAMPLES)
-    return _table(report, list(expression.names))
+    report = gradcheck(function, inputs, samples=SAMPLES, seed=SEED)
+    found = _table(ask, report, list(expression.names))
+    at = values[ask.text("at")] if fault else None
+    results = int(expression.evaluate(values).numpy().size)
+    return found | {"planted": at is None or _changes(fault, at), "results": results}
+
+
+def _changes(fault: str, value: Array) -> bool:
+    """Whether a fault makes any difference to a gradient of this shape."""
+    if fault == "transposed":
+        return value.ndim == 2 and value.shape[0] == value.shape[1] > 1
+    return fault != "mean" or value.size > 1
 
 
 @asked("check.model", slow=True)
@@ -68,14 +96,14 @@ def model(ask: Ask) -> Any:
     built = models.build(name, images.shape[1:], 10, (16,) if name in ("mlp", "convnet") else ())
     built.module.double()
     report = gradcheck(built.module, (images, labels), loss=built.loss, samples=SAMPLES)
-    return _table(report)
+    return _table(ask, report)
 
 
 @asked("check.layer", slow=True)
 def layer(ask: Ask) -> Any:
     """Check a layer at small sizes."""
     made, inputs = small_layer(ask.one_of("layer", list(layers())), 0)
-    return _table(gradcheck(made, inputs, samples=SAMPLES))
+    return _table(ask, gradcheck(made, inputs, samples=SAMPLES))
 
 
 @asked("check.step")
@@ -115,11 +143,19 @@ def _error(
         given[name][place] += sign * h
         moved = {key: Tensor.share(value) for key, value in given.items()}
         with no_grad():
-            return float(np.sum(expression.evaluate(moved).numpy(), dtype=dtype))
+            found = expression.evaluate(moved).numpy()
+        return float(np.sum(found * _weights(found), dtype=dtype))
 
     slope = (at(1.0) - at(-1.0)) / (2 * h)
     size = max(abs(slope), abs(analytic))
     return abs(slope - analytic) / size if size else None
+
+
+def _weights(output: Array) -> Array:
+    """What the check weights several results by, so that no two mistakes cancel; else 1."""
+    if output.size == 1:
+        return np.ones(output.shape, output.dtype)
+    return philox.normal(SEED, 900, output.shape, np.float64).astype(output.dtype)
 
 
 def _formula(ask: Ask) -> tuple[Expression, dict[str, Array]]:
@@ -133,22 +169,55 @@ def _formula(ask: Ask) -> tuple[Expression, dict[str, Array]]:
     return expression, values
 
 
-def _table(report: Report, names: list[str] | None = None) -> dict[str, Any]:
+def _table(ask: Ask, report: Report, names: list[str] | None = None) -> dict[str, Any]:
     called = {f"input {place}": name for place, name in enumerate(names or [])}
     rows = [
         {
-            "place": replace(row, name=called.get(row.name, row.name)).place,
+            "place": _place(ask, row, called.get(row.name, row.name)),
             "name": called.get(row.name, row.name),
             "index": None if row.index is None else list(row.index),
             "analytic": row.analytic,
             "numeric": row.numeric,
             "noise": row.noise,
             "error": row.error,
-            "verdict": row.verdict.value,
+            "verdict": ask.say(f"circuit.verdict.{row.verdict.name.lower()}"),
             "failed": row.verdict.failed,
             "kink": row.kink,
-            "mistake": row.mistake,
+            "mistake": _mistake(ask, row.mistake),
         }
         for row in report.rows[:_MOST_ROWS]
     ]
-    return {"ok": report.ok, "summary": report.summary(), "rows": rows}
+    return {"ok": report.ok, "summary": _summary(ask, report), "rows": rows}
+
+
+def _place(ask: Ask, row: Row, name: str) -> str:
+    if row.index is None:
+        return ask.say("studio.check.direction", name=name)
+    return replace(row, name=name).place
+
+
+def _mistake(ask: Ask, told: str) -> str:
+    """The likely mistake in the page's language; one that is not known by name, as it is told."""
+    for beginning, key in _MISTAKES:
+        found = re.match(beginning, told)
+        if found is not None:
+            size = found.group(1) if found.groups() else ""
+            return ask.say(f"studio.check.mistake.{key}", size=size)
+    return told
+
+
+def _summary(ask: Ask, report: Report) -> str:
+    """How many numbers were checked, and what came out."""
+    counts = Counter(row.verdict for row in report.rows)
+    told = [
+        f"{ask.say(f'circuit.verdict.{verdict.name.lower()}')} {count}"
+        for verdict, count in counts.items()
+    ]
+    checked = sum(row.order == 1 and row.index is not None for row in report.rows)
+    return ask.say(
+        "studio.check.summary",
+        checked=f"{checked:,}",
+        all=f"{sum(report.sizes.values()) or checked:,}",
+        evaluations=f"{report.evaluations:,}",
+        verdicts=", ".join(told),
+    )

@@ -16,15 +16,15 @@ from backlight.explain.circuit.statistics import figures
 from backlight.explain.circuit.style import style
 from backlight.explain.circuit.told import names, wires
 from backlight.explain.circuit.walk import Step, steps
-from backlight.explain.jacobian_told import jacobian_told
 from backlight.explain.why import why
 from backlight.studio.desk import MOST_NUMBERS, Ask, asked
 from backlight.studio.examples import EXAMPLES
 from backlight.studio.formulas import MOST_INPUTS, Recent
+from backlight.studio.jacobians import jacobian_maps, jacobian_of
 
 Array = np.ndarray[Any, Any]
-MOST_PRODUCTS = 100_000
-"""Of a gate with an upstream gradient, for one answer: some seconds."""
+MOST_SLOPES = 256
+"""Entries of an input up to which each one's gradient is sent along with a drag."""
 _STYLE = f"<style>{style('auto')}</style>"
 
 
@@ -32,7 +32,12 @@ _STYLE = f"<style>{style('auto')}</style>"
 def examples(ask: Ask) -> Any:
     """Formulas to start from, with their inputs."""
     return [
-        {"name": ask.say(f"studio.example.{key}"), "formula": formula, "inputs": inputs}
+        {
+            "key": key,
+            "name": ask.say(f"studio.example.{key}"),
+            "formula": formula,
+            "inputs": inputs,
+        }
         for key, formula, inputs in EXAMPLES
     ]
 
@@ -55,6 +60,7 @@ def opened(ask: Ask) -> Any:
         "names": formula.names,
         "inputs": values,
         "gates": len(circuit.gates),
+        "leaves": {node.index: node.name for node in circuit.leaves if node.name in values},
         "drawing": drawing(circuit, ask.language, ask.opened()),
         "steps": _steps(circuit, ask.language),
         **_numbers(circuit, values),
@@ -157,21 +163,11 @@ def jacobians(ask: Ask) -> Any:
     return jacobian_of(ask, circuit)
 
 
-def jacobian_of(ask: Ask, circuit: Circuit) -> str:
-    """In full where it is small, its structure in words where it is large."""
-    if ask.given.get("node") is not None:
-        node = circuit.find(ask.whole("node", 0, len(circuit.nodes) - 1))
-        return jacobian_told(circuit, ask.language, gate=node.index)
-    rows = circuit.nodes[circuit.output].value.size
-    products = rows * len(circuit.gates) * len(circuit.leaves)
-    if products > MOST_PRODUCTS:
-        raise UsageError(
-            "the Jacobian of the whole circuit",
-            got=f"about {products:,} products",
-            needs=f"at most {MOST_PRODUCTS:,}",
-            remedy="Choose a gate: its own Jacobian is told at any size.",
-        )
-    return jacobian_told(circuit, ask.language)
+@asked("circuit.jacobian_maps", slow=True)
+def matrices(ask: Ask) -> Any:
+    """The same Jacobians as matrices, those that are small enough to be formed."""
+    circuit, _ = _asked(ask)
+    return jacobian_maps(ask, circuit)
 
 
 @asked("circuit.numeric", slow=True)
@@ -200,8 +196,8 @@ def compared(ask: Ask) -> Any:
                 row.place,
                 exact(row.analytic),
                 exact(row.numeric),
-                f"{row.error:.0e}",
-                row.verdict.value,
+                exact(float(f"{row.error:.1g}")).replace("-", "−"),
+                ask.say(f"circuit.verdict.{row.verdict.name.lower()}"),
                 row.kink,
             ]
             for row in report.rows[:200]
@@ -245,6 +241,11 @@ def _numbers(circuit: Circuit, values: dict[str, Array]) -> dict[str, Any]:
         "output": numbers(output),
         "gradients": {
             name: None if found.get(name) is None else numbers(found[name]) for name in values
+        },
+        "slopes": {
+            name: gradient
+            for name, gradient in found.items()
+            if gradient is not None and 1 <= gradient.ndim <= 2 and gradient.size <= MOST_SLOPES
         },
     }
 

@@ -14,7 +14,7 @@ from websockets.frames import Frame
 from backlight.studio.guard import HEADERS, REASONS, STRICT
 
 MOST_CONNECTIONS = 128
-RECEIPT = 10.0
+RECEIPT = 8.0
 """Seconds in which a request has to have arrived, and in which an answer has to be taken."""
 MOST_FRAGMENTS = 1_024
 PINGS_A_SECOND = 20

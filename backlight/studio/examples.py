@@ -24,7 +24,7 @@ EXAMPLES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ),
     ("many_paths", "x² + 3*x*sin(x)", {"x": 1.5}),
     (
-        "matrix",
+        "norm_squared",
         "sum((W@x)²)",
         {"W": [[0.1, 0.5], [-0.3, 0.8]], "x": [0.2, 0.4]},
     ),
@@ -37,5 +37,17 @@ EXAMPLES: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "b": [1.1, 3.2, -1.2],
         },
     ),
+    (
+        "hinge",
+        "sum(max(s - sum(s*y) + 1, 0)) - 1",
+        {"s": [-2.85, 0.86, 0.28], "y": [0.0, 0.0, 1.0]},
+    ),
+    (
+        "cross_entropy",
+        "logsumexp(s) - sum(s*y)",
+        {"s": [-2.85, 0.86, 0.28], "y": [0.0, 0.0, 1.0]},
+    ),
+    ("softmax", "softmax(s)", {"s": [-2.85, 0.86, 0.28]}),
+    ("stable", "softmax(s)", {"s": [123.0, 456.0, 789.0]}),
 )
 """(key of its name, formula, inputs)."""

@@ -10,9 +10,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import psutil
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from backlight.studio.studio import Studio
 
 PULSE = 0.3
+LAST_WORDS = 2_000
+"""Bytes that are shown of what a process said that could not train."""
 MOST_TRAINING = 2
 TOPIC = "run "
 _FREE = (
@@ -52,7 +55,28 @@ class Followed:
 
     record: Record
     read: int = 0
-    shown: int = -1
+    shown: tuple[Any, ...] = ()
+
+
+@dataclass
+class Child:
+    """A process that was started here, the run it trains, and what it says to the terminal."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+
+    @property
+    def living(self) -> bool:
+        """Whether it goes on."""
+        return self.process.poll() is None
+
+    def complaint(self) -> str:
+        """Its last words, if it failed."""
+        if self.process.poll() in (None, 0) or self.said.closed:
+            return ""
+        self.said.seek(0)
+        return self.said.read(LAST_WORDS).decode("utf-8", "replace").strip()
 
 
 @dataclass
@@ -62,7 +86,7 @@ class Follower:
     studio: Studio
     runs: dict[str, Followed] = field(default_factory=dict)
     _ended: threading.Event = field(default_factory=threading.Event)
-    _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _children: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         threading.Thread(target=self._look, name="studio-follow", daemon=True).start()
@@ -72,20 +96,35 @@ class Follower:
         for topic in tab.topics:
             followed = self.runs.get(topic.removeprefix(TOPIC))
             if followed is not None and topic.startswith(TOPIC):
-                followed.shown = -1
+                followed.shown = ()
 
     def close(self) -> None:
         """Look no more."""
         self._ended.set()
+        for child in self._children:
+            child.said.close()
 
-    def adopt(self, child: subprocess.Popen[bytes]) -> None:
+    def adopt(self, child: Child) -> None:
         """Wait for a process in time, so that it does not linger after its end."""
+        for before in [one for one in self._children if one.name == child.name]:
+            if not before.living:
+                before.said.close()
+                self._children.remove(before)
         self._children.append(child)
+
+    def living(self, name: str) -> bool:
+        """Whether a process that was started here trains this run, or is about to."""
+        return any(child.living for child in list(self._children) if child.name == name)
+
+    def failed(self, name: str) -> str:
+        """The last words of a process that was to train this run, and could not."""
+        found = [child.complaint() for child in list(self._children) if child.name == name]
+        return found[-1] if found else ""
 
     @property
     def training(self) -> int:
         """How many processes train into the folder: also those of a studio that was killed."""
-        begun = {child.pid for child in self._children if child.poll() is None}
+        begun = {child.process.pid for child in list(self._children) if child.living}
         runs = run_files.scan(self.studio.runs).values()
         return len(begun | {owner.pid for owner in map(_owner, runs) if owner is not None})
 
@@ -95,7 +134,8 @@ class Follower:
             for topic in topics:
                 if topic.startswith(TOPIC):
                     self._grow(topic.removeprefix(TOPIC))
-            self._children = [child for child in self._children if child.poll() is None]
+            for child in list(self._children):
+                child.process.poll()
 
     def _grow(self, name: str) -> None:
         try:
@@ -108,17 +148,25 @@ class Follower:
             whole = content.rfind(b"\n") + 1
             take(followed.record, lines_of(content[:whole])[0])
             followed.read += whole
-            state = alive(run)
-        except FileNotFoundError:
-            self.studio.show(TOPIC + name, {"name": name, "waiting": True})
-            return
+            state = (alive(run), self.living(name), self.failed(name))
         except (BacklightError, OSError) as problem:
-            self.studio.show(TOPIC + name, {"name": name, "problem": str(problem)})
+            self.studio.show(TOPIC + name, self._absent(name, problem))
             return
-        stamp = followed.read * 2 + state
+        stamp = (followed.read, *state)
         if stamp != followed.shown:
             followed.shown = stamp
-            self.studio.show(TOPIC + name, curves(followed.record) | {"alive": state})
+            alive_now, begun, failed = state
+            told = {"alive": alive_now, "starting": begun and not alive_now, "failed": failed}
+            self.studio.show(TOPIC + name, curves(followed.record) | told)
+
+    def _absent(self, name: str, problem: Exception) -> dict[str, Any]:
+        """What is said of a run that has no metrics: it is about to, it failed, or it is not."""
+        failed = self.failed(name)
+        if failed:
+            return {"name": name, "problem": failed}
+        if self.living(name) or isinstance(problem, FileNotFoundError):
+            return {"name": name, "waiting": True}
+        return {"name": name, "problem": str(problem)}
 
 
 def follower(ask: Ask) -> Follower:
@@ -172,18 +220,22 @@ def start(ask: Ask) -> Any:
             raise ask.refuse("settings", f"the setting {str(key)[:60]!r}", ", ".join(_FREE))
     checked = Settings(**Settings.from_mapping(given, "the page"))
     _refuse_path(checked)
-    watching = follower(ask)
-    if watching.training >= MOST_TRAINING:
+    _refuse_too_many(ask)
+    name = _free_name(ask, f"{checked.data}-{checked.model}")
+    flags = [_flag(key, value) for key, value in checked.as_dict().items() if key in given]
+    follower(ask).adopt(_program(ask, name, *flags, f"--out={ask.studio.runs / name}"))
+    return {"run": name}
+
+
+def _refuse_too_many(ask: Ask) -> None:
+    training = follower(ask).training
+    if training >= MOST_TRAINING:
         raise UsageError(
             "the studio",
-            got=f"a training while {watching.training} others are running",
+            got=f"a training while {training} others are running",
             needs=f"at most {MOST_TRAINING}",
             remedy="Pause one of them.",
         )
-    name = _free_name(ask, f"{checked.data}-{checked.model}")
-    flags = [_flag(key, value) for key, value in checked.as_dict().items() if key in given]
-    watching.adopt(_program(ask, *flags, f"--out={ask.studio.runs / name}"))
-    return {"run": name}
 
 
 @asked("train.pause")
@@ -201,8 +253,9 @@ def pause(ask: Ask) -> Any:
 def resume(ask: Ask) -> Any:
     """Take a run up where its last checkpoint is."""
     run = run_files.find(ask.studio.runs, ask.given.get("run"))
-    if _owner(run) is None:
-        follower(ask).adopt(_program(ask, f"--resume={run.path}"))
+    if _owner(run) is None and not follower(ask).living(run.name):
+        _refuse_too_many(ask)
+        follower(ask).adopt(_program(ask, run.name, f"--resume={run.path}"))
     return {"run": run.name}
 
 
@@ -227,15 +280,17 @@ def _owner(run: run_files.Found) -> psutil.Process | None:
     return process if trains and ours else None
 
 
-def _program(ask: Ask, *flags: str) -> subprocess.Popen[bytes]:
+def _program(ask: Ask, name: str, *flags: str) -> Child:
     ask.studio.runs.mkdir(parents=True, exist_ok=True)
-    return subprocess.Popen(  # noqa: S603 - our own program, its settings checked
+    said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process lives
+    process = subprocess.Popen(  # noqa: S603 - our own program, its settings checked
         [sys.executable, "-m", "backlight", "train", "--quiet", *flags],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=said,
         start_new_session=True,  # Ctrl-C ends the studio, and not what it has started
     )
+    return Child(name, process, said)
 
 
 def _flag(key: str, value: Any) -> str:
@@ -255,6 +310,7 @@ def _refuse_path(settings: Settings) -> None:
 
 def _free_name(ask: Ask, stem: str) -> str:
     number = 1
-    while (ask.studio.runs / f"{stem}-{number:03d}").exists():
+    taken = follower(ask).living
+    while (ask.studio.runs / f"{stem}-{number:03d}").exists() or taken(f"{stem}-{number:03d}"):
         number += 1
     return f"{stem}-{number:03d}"

@@ -24,6 +24,8 @@ from backlight.train.strict_json import dumps, loads
 MOST_TABS = 8
 MOST_CALLS = 16
 MESSAGES_A_SECOND = 400
+MOST_UNREAD = 16 * 2**20
+"""Bytes of answers that wait for a page to read them."""
 SLOWEST = 10.0
 """Seconds in which a frame has to be taken."""
 _TRY_AGAIN, _RULE, _UNFIT = 1013, 1008, 1003
@@ -45,6 +47,7 @@ class Tab:
         self.studio = studio
         self.topics: set[str] = set()
         self._replies: list[str | bytes] = []
+        self._unread, self._full = 0, False
         self._frames: dict[str, Any] = {}
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._stops: dict[int, threading.Event] = {}
@@ -61,7 +64,7 @@ class Tab:
                 message = await self.socket.receive()
                 if message["type"] == "websocket.disconnect":
                     return
-                if not self._within_budget():
+                if self._full or not self._within_budget():
                     await self._close(_RULE)
                     return
                 text = message.get("text")
@@ -105,6 +108,8 @@ class Tab:
         elif kind == "cancel":
             if seq in self._stops:
                 self._stops[seq].set()
+                # Not before it has begun: it could not say then that it was cancelled.
+                asyncio.get_running_loop().call_soon(self._calls[seq].cancel)
         elif kind == "call":
             self._call(seq, message)
 
@@ -142,8 +147,13 @@ class Tab:
 
     async def _answer(self, seq: int, entry: Entry, ask: Ask) -> None:
         worker = self.studio.slow if entry.slow else self.studio.quick
+
+        def task() -> str | bytes:
+            ask.check()  # it may have waited until nobody wanted it any more
+            return replied(seq, entry.function(ask))
+
         try:
-            self._push_reply(await worker.do(lambda: replied(seq, entry.function(ask))))
+            self._push_reply(await worker.do(task))
         except BacklightError as problem:
             self._reply({"kind": "reply", "seq": seq, "error": told(problem)})
         except asyncio.CancelledError:
@@ -186,7 +196,10 @@ class Tab:
         self._push_reply(encoded(message))
 
     def _push_reply(self, what: str | bytes) -> None:
-        self._replies.append(what)
+        self._unread += len(what)
+        self._full = self._full or self._unread > MOST_UNREAD + len(what)
+        if not self._full:
+            self._replies.append(what)
         self._wake.set()
 
     async def _send(self) -> None:
@@ -197,6 +210,10 @@ class Tab:
                 replies, self._replies = self._replies, []
                 for text in replies:
                     await self._push(text)
+                    self._unread -= len(text)
+                if self._full:  # answers are missing: a page that is opened anew asks again
+                    await self._close(_RULE)
+                    return
                 frames, self._frames = self._frames, {}
                 for topic, data in frames.items():
                     await self._push(framed(topic, data))

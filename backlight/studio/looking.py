@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any
 
 import numpy as np
 
+from backlight.errors import UsageError
 from backlight.explain.look.adversary import adversary
 from backlight.explain.look.class_image import class_images
 from backlight.explain.look.classifier import ANSWERS
@@ -21,6 +24,7 @@ from backlight.studio.nets import Net, loaded, png, runs_with_checkpoints
 Array = np.ndarray[Any, Any]
 MOST_MAPS = 24
 LARGEST_DREAM = 96
+LONGEST_PICTURE = 900_000
 
 
 @asked("look.choices")
@@ -32,8 +36,7 @@ def choices(ask: Ask) -> Any:
 @asked("look.open", slow=True)
 def opened(ask: Ask) -> Any:
     """A picture, what the net answers, and what each layer makes of it."""
-    net, example = _picture(ask)
-    picture = net.pictures[example]
+    net, example, picture = _picture(ask)
     shares = net.subject.probabilities(picture[None])[0]
     found = features(net.subject, picture)
     layers, parts = [], []
@@ -56,7 +59,8 @@ def opened(ask: Ask) -> Any:
         "example": example,
         "examples": len(net.labels),
         "picture": png(picture),
-        "label": int(net.labels[example]),
+        "wants": list(picture.shape),
+        "label": None if "pixels" in ask.given else int(net.labels[example]),
         "classes": net.classes,
         "probabilities": shares,
         "layers": layers,
@@ -67,10 +71,10 @@ def opened(ask: Ask) -> Any:
 @asked("look.saliency", slow=True)
 def salient(ask: Ask) -> Any:
     """Which pixels the answer depends on, by one of five methods."""
-    net, example = _picture(ask)
+    net, _, picture = _picture(ask)
     found = saliency(
         net.subject,
-        net.pictures[example],
+        picture,
         _target(ask, net),
         method=ask.one_of("method", METHODS, "gradient"),
         answer=ask.one_of("answer", ANSWERS, "score"),
@@ -91,8 +95,8 @@ def salient(ask: Ask) -> Any:
 @asked("look.occlusion", slow=True)
 def occluded(ask: Ask) -> Any:
     """How much the answer falls when a patch is covered."""
-    net, example = _picture(ask)
-    found = occlusion(net.subject, net.pictures[example], _target(ask, net))
+    net, _, picture = _picture(ask)
+    found = occlusion(net.subject, picture, _target(ask, net))
     return {
         "floats": found.drop.astype(np.float32),
         "target": found.target,
@@ -104,12 +108,12 @@ def occluded(ask: Ask) -> Any:
 @asked("look.adversary", slow=True)
 def adversarial(ask: Ask) -> Any:
     """A picture that is hardly changed and is taken for another class."""
-    net, example = _picture(ask)
+    net, _, picture = _picture(ask)
     epsilon = ask.number("epsilon", 0, 1, 0)
     found = (
-        adversary(net.subject, net.pictures[example], method="fast", epsilon=epsilon)
+        adversary(net.subject, picture, method="fast", epsilon=epsilon)
         if epsilon
-        else adversary(net.subject, net.pictures[example])
+        else adversary(net.subject, picture)
     )
     change = found.change
     return {
@@ -163,10 +167,10 @@ def unit(ask: Ask) -> Any:
 @asked("look.dream", slow=True)
 def dreamt(ask: Ask) -> Any:
     """A picture in which a layer sees more of what it sees; shown while it grows."""
-    net, example = _picture(ask)
+    net, _, picture = _picture(ask)
     height, width = net.pictures.shape[2:]
     scale = max(1, LARGEST_DREAM // max(height, width))
-    large = resize(net.pictures[example], (height * scale, width * scale))
+    large = resize(picture, (height * scale, width * scale))
     layer = ask.text("layer", "", 200) or None
 
     def tell(done: int, whole: int, picture: Array) -> None:
@@ -191,9 +195,36 @@ def dreamt(ask: Ask) -> Any:
     }
 
 
-def _picture(ask: Ask) -> tuple[Net, int]:
+def _picture(ask: Ask) -> tuple[Net, int, Array]:
+    """The net, the number of the example, and the picture: that one, or one of the user's own."""
     net = loaded(ask, images=True)
-    return net, ask.whole("example", 0, len(net.labels) - 1, 0)
+    if "pixels" in ask.given:
+        return net, 0, _own(ask.text("pixels", None, LONGEST_PICTURE), net.pictures.shape[1:])
+    example = ask.whole("example", 0, len(net.labels) - 1, 0)
+    return net, example, net.pictures[example]
+
+
+def _own(text: str, shape: tuple[int, ...]) -> Array:
+    """A picture that the page has read from a file: a byte a number, in base64.
+
+    Raises
+    ------
+    UsageError
+        If it is not of the net's size.
+    """
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        content = b""
+    channels, height, width = shape
+    if len(content) != channels * height * width:
+        raise UsageError(
+            "the picture",
+            got=f"{len(content):,} numbers",
+            needs=f"{width}×{height} pixels with {channels} numbers each, as the net has learned",
+            remedy="Choose a picture of this size, or let the page fit it.",
+        )
+    return (np.frombuffer(content, np.uint8).reshape(shape) / np.float32(255)).astype(np.float32)
 
 
 def _target(ask: Ask, net: Net) -> int | None:

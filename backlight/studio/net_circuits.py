@@ -16,8 +16,9 @@ from backlight.explain.circuit.number import exact, numbers
 from backlight.explain.circuit.page import MOST_STEPS
 from backlight.explain.circuit.record import circuit
 from backlight.explain.circuit.walk import steps
-from backlight.studio.circuits import drawing, factors_of, jacobian_of, reason
+from backlight.studio.circuits import drawing, factors_of, reason
 from backlight.studio.desk import Ask, asked
+from backlight.studio.jacobians import jacobian_maps, jacobian_of
 from backlight.studio.nets import Net, loaded, png, runs_with_checkpoints
 
 MOST_PARAMETERS = 200
@@ -80,6 +81,12 @@ def reasons(ask: Ask) -> Any:
 def jacobians(ask: Ask) -> Any:
     """The Jacobian of one gate of the net."""
     return jacobian_of(ask, _recorded(ask).circuit)
+
+
+@asked("example.jacobian_maps", slow=True)
+def matrices(ask: Ask) -> Any:
+    """The same as matrices, those that are small enough to be formed."""
+    return jacobian_maps(ask, _recorded(ask).circuit)
 
 
 def _recorded(ask: Ask) -> Recorded:

@@ -15,6 +15,7 @@ from PIL import Image
 from backlight import models
 from backlight.engine.random import default as generator
 from backlight.errors import CheckpointError, UsageError
+from backlight.explain.landscape.direction import weights_of
 from backlight.explain.look.classifier import Classifier, classifier
 from backlight.studio import run_files
 from backlight.studio.desk import Ask
@@ -53,6 +54,8 @@ class Net:
         How pictures come to the net.
     checkpoints : Path or None
         Where its run keeps them.
+    start : dict from str to ndarray, or None
+        The weights that its run began with.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Net:
     checkpoints: Path | None = None
     stamp: int = 0
     """When a checkpoint was last written: a net that goes on learning is loaded anew."""
+    start: dict[str, Array] | None = None
 
     @property
     def image(self) -> bool:
@@ -123,6 +127,7 @@ def _of_run(ask: Ask, name: str) -> Net:
         )
     stamp = _stamp(run.checkpoints)
     parts = build(gather({}, environment={}, base=run.settings()))
+    start = weights_of(parts.model.module)
     load_best(parts, checkpoint.best(run.checkpoints))
     if parts.average is not None:
         with parts.average.applied():
@@ -158,6 +163,7 @@ def _of_run(ask: Ask, name: str) -> Net:
         subject,
         run.checkpoints,
         stamp,
+        start,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backlight.errors import BacklightError
+from backlight.studio.hidden_space import HiddenSpace
 from backlight.studio.toy import Toy
 
 
@@ -37,6 +38,7 @@ class Player:
     FRAME = 0.07
 
     def __post_init__(self) -> None:
+        self._hidden = HiddenSpace()
         self._thread = threading.Thread(target=self._play, name="studio-toy", daemon=True)
         self._thread.start()
 
@@ -73,7 +75,7 @@ class Player:
 
     def shown_to(self, tab: Any) -> None:
         """Show a tab that has just come where the toy is."""
-        if {"toy", "toy.plane", "toy.units"} & tab.topics:
+        if {"toy", "toy.plane", "toy.units", "toy.hidden"} & tab.topics:
             threading.Thread(target=self.send, daemon=True).start()
 
     def send(self) -> None:
@@ -82,7 +84,8 @@ class Player:
             if self.wanted("toy"):
                 self.show("toy", self.state())
             if self.wanted("toy.plane"):
-                self.show("toy.plane", {"floats": self.toy.field(), "step": self.toy.step})
+                plane = {"floats": self.toy.field(), "wrong": self.toy.wrong()}
+                self.show("toy.plane", plane | {"step": self.toy.step})
             if self.wanted("toy.units"):
                 maps = self.toy.units()
                 if maps:
@@ -90,12 +93,18 @@ class Player:
                     layers = [[path, len(one)] for path, one in maps]
                     self.show("toy.units", {"floats": every, "layers": layers})
 
+            if self.wanted("toy.hidden"):
+                warped = self._hidden.of(self.toy)
+                if warped is not None:
+                    self.show("toy.hidden", warped)
+
     def state(self) -> dict[str, Any]:
         """Everything but the pictures."""
         toy = self.toy
         step, loss, accuracy = toy.curve[-1]
         return {
             "running": self.running,
+            "edition": toy.edition,
             "problem": toy.problem,
             "step": step,
             "epoch": toy.epoch,

@@ -76,7 +76,7 @@ def race(ask: Ask) -> Any:
     racers = ask.given.get("racers")
     if not isinstance(racers, list) or len(racers) > MOST_RACERS:
         raise ask.refuse("racers", racers, f"at most {MOST_RACERS}")
-    ends = time.monotonic() + SECONDS
+    ends = time.thread_time() + SECONDS
     found = []
     for racer in racers:
         ask.check()
@@ -142,7 +142,7 @@ def _raced(
         path.append((x.item(), y.item(), value.item()))
         if not np.isfinite(path[-1]).all() or max(map(abs, path[-1][:2])) > FAR:
             break
-        if time.monotonic() > ends:
+        if time.thread_time() > ends:
             break
         try:
             value.backward()

@@ -19,6 +19,7 @@ from backlight.studio import (
     run_files,
     runs,
     toy_doctor,
+    toy_edits,
     toys,
     what_if,
 )
@@ -48,6 +49,7 @@ ASKED = (
     race,
     runs,
     toy_doctor,
+    toy_edits,
     toys,
     what_if,
 )

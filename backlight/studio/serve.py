@@ -24,6 +24,9 @@ from backlight.studio.studio import Studio
 HOST = "127.0.0.1"
 PORT = 8642
 TRIED = 10
+QUEUE, AT_A_TIME = 128, 8
+TURN = 0.0005
+"""Seconds that a thread may compute while another one waits: a drag waits for several turns."""
 _BUSY = (errno.EADDRINUSE, errno.EACCES)
 
 
@@ -57,7 +60,9 @@ def serve(
     """
     listener = listen(port)
     taken: int = listener.getsockname()[1]
+    before = sys.getswitchinterval()
     try:
+        sys.setswitchinterval(TURN)
         admission = Admission(taken)
         server = made(Studio(runs, target), admission, taken)
         _end_quietly(server)
@@ -70,13 +75,27 @@ def serve(
             threading.Thread(target=_open, args=(opening, tell), daemon=True).start()
         server.run(sockets=[listener])
     finally:
+        sys.setswitchinterval(before)
         listener.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which takes a few connections at a time from a queue of many.
+
+    Each is counted before the next few are taken: 500 at once do not take 500 handles.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen; the queue is as long as before, whatever is taken at a time."""
+        await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(QUEUE)
 
 
 def made(studio: Studio, admission: Admission, port: int) -> uvicorn.Server:
     """The server, set to be quiet and strict; run it with the listening socket."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             application(studio, admission, port),
             http=Connection,
@@ -85,6 +104,7 @@ def made(studio: Studio, admission: Admission, port: int) -> uvicorn.Server:
             ws_per_message_deflate=False,
             h11_max_incomplete_event_size=32_768,
             timeout_graceful_shutdown=1,
+            backlog=AT_A_TIME,
             server_header=False,
             date_header=False,
             access_log=False,
@@ -119,7 +139,7 @@ def listen(port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, tried))
-            listener.listen(128)
+            listener.listen(QUEUE)
         except OSError as problem:
             listener.close()
             if problem.errno not in _BUSY:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,25 @@ from backlight.data import toy as plane
 from backlight.engine.mode import no_grad
 from backlight.engine.random import default as generator
 from backlight.engine.tensor import Tensor
+from backlight.gates.rectifier import step
+from backlight.nn.gate_layer import layer
 from backlight.train.observe import activations
 
 Array = np.ndarray[Any, Any]
 
-ACTIVATIONS = ("ReLU", "LeakyReLU", "Tanh", "Sigmoid", "GELU")
+ACTIVATIONS = ("ReLU", "LeakyReLU", "Tanh", "Sigmoid", "GELU", "Step", "Identity")
+"""Step is the perceptron's, which no gradient passes; Identity is none at all."""
+OWN = "own"
+MOST_CLASSES = 8
+MOST_POINTS = 2_000
 GRID = 64
 UNIT_GRID = 24
 MOST_UNITS = 24
 CURVE = 1_200
 PATH = 60
 _MARGIN = 0.25
+_editions = itertools.count(1)
+Step = layer("Step", step, __name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Choice:
     batch: int = 32
     weight_decay: float = 0.0
     seed: int = 0
+    own: tuple[tuple[float, float, int], ...] = ()
+    """The points themselves (x, y, class) where the data are one's own."""
 
 
 @dataclass
@@ -66,11 +76,7 @@ class Toy:
 
     def __post_init__(self) -> None:
         choice = self.choice
-        made = plane.TOYS[choice.data]
-        data = made(per_class=choice.points, noise=choice.noise, seed=choice.seed)  # type: ignore[call-arg]
-        self.inputs = np.asarray(data.train.inputs, np.float32)
-        self.labels = np.asarray(data.train.labels)
-        self.classes = len(data.classes)
+        self.inputs, self.labels, self.classes = _points(choice)
         generator.manual_seed(choice.seed)
         self.net = _net(choice, self.classes)
         self.loss = nn.CrossEntropyLoss()
@@ -82,6 +88,8 @@ class Toy:
         self.box = (*(middle - half).tolist(), *(middle + half).tolist())
         self.norms: dict[str, float] = {}
         self.ratios: dict[str, float] = {}
+        self.edition = next(_editions)
+        self.before = choice.activation
         self._order: Array = np.empty(0, np.int64)
         self.note()
 
@@ -109,7 +117,7 @@ class Toy:
         if watched:
             for name, parameter in self.net.named_parameters():
                 before[name] = parameter._value.copy()
-                self.norms[name] = float(np.linalg.norm(parameter.grad._value))
+                self.norms[name] = length(parameter.grad)
         self.rule.step()
         self.step += 1
         for name, parameter in self.net.named_parameters():
@@ -139,6 +147,30 @@ class Toy:
         """Change the learning rate from the next step on."""
         for group in self.rule.param_groups:
             group["lr"] = lr
+        self.choice = replace(self.choice, lr=lr)
+        self.edition = next(_editions)
+
+    def points(self) -> tuple[tuple[float, float, int], ...]:
+        """The points as (x, y, class)."""
+        rows = zip(self.inputs.tolist(), self.labels.tolist(), strict=True)
+        return tuple((x, y, label) for (x, y), label in rows)
+
+    def replace_points(self, inputs: Array, labels: Array) -> None:
+        """Other points for the same net, which goes on learning from where it is."""
+        self.inputs, self.labels = np.asarray(inputs, np.float32), np.asarray(labels, np.int64)
+        self.choice = replace(self.choice, data=OWN, own=self.points())
+        self._order = np.empty(0, np.int64)
+        self.edition = next(_editions)
+
+    def set_activation(self, name: str) -> None:
+        """Another activation between the same layers, whose weights stay as they are."""
+        for path, child in list(self.net.named_children()):
+            if not isinstance(child, nn.Linear):
+                setattr(self.net, path, _activation(name))
+        if name != self.choice.activation:
+            self.before = self.choice.activation
+        self.choice = replace(self.choice, activation=name)
+        self.edition = next(_editions)
 
     def field(self) -> Array:
         """Probability of each class over the plane: (GRID, GRID, classes), the top row first."""
@@ -148,6 +180,12 @@ class Toy:
         powers = np.exp(scores)
         shares: Array = powers / powers.sum(axis=1, keepdims=True)
         return shares.reshape(GRID, GRID, -1).astype(np.float32)
+
+    def wrong(self) -> list[int]:
+        """Which points are given another class than theirs."""
+        with no_grad():
+            scores = self.net(Tensor.share(self.inputs)).numpy()
+        return [int(k) for k in np.flatnonzero(scores.argmax(axis=1) != self.labels)]
 
     def units(self) -> list[tuple[str, Array]]:
         """What each unit of each hidden layer answers over the plane: (path, (units, n, n))."""
@@ -189,14 +227,35 @@ class Toy:
         return chosen
 
 
+def length(gradient: Any) -> float:
+    """The length of a gradient; 0 where none arrives."""
+    return 0.0 if gradient is None else float(np.linalg.norm(gradient._value))
+
+
+def _points(choice: Choice) -> tuple[Array, Array, int]:
+    """The points, their classes, and how many classes there are."""
+    if choice.data == OWN:
+        inputs = np.array([one[:2] for one in choice.own], np.float32)
+        labels = np.array([one[2] for one in choice.own], np.int64)
+        return inputs, labels, max(2, int(labels.max()) + 1)
+    made = plane.TOYS[choice.data]
+    data = made(per_class=choice.points, noise=choice.noise, seed=choice.seed)  # type: ignore[call-arg]
+    inputs = np.asarray(data.train.inputs, np.float32)
+    return inputs, np.asarray(data.train.labels), len(data.classes)
+
+
+def _activation(name: str) -> Any:
+    return Step() if name == "Step" else getattr(nn, name)()
+
+
 def _net(choice: Choice, classes: int) -> Any:
     widths = (2, *choice.hidden)
     layers: list[Any] = []
     for fan_in, fan_out in itertools.pairwise(widths):
-        layer = nn.Linear(fan_in, fan_out)
-        nn.init.kaiming_normal_(layer.weight)
-        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        layers += [layer, getattr(nn, choice.activation)()]
+        linear = nn.Linear(fan_in, fan_out)
+        nn.init.kaiming_normal_(linear.weight)
+        nn.init.zeros_(linear.bias)  # type: ignore[arg-type]
+        layers += [linear, _activation(choice.activation)]
     return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
 
 

@@ -38,7 +38,7 @@ def examined(ask: Ask) -> Any:
             "step": toy.step,
         }
     answer = json.loads(_program(ask, json.dumps(request)))
-    if "error" in answer:
+    if answer.get("error"):
         raise UsageError(
             "the toy", got=answer["error"], needs="a net that trains", remedy="Begin anew."
         )
@@ -71,7 +71,8 @@ def _program(ask: Ask, request: str) -> str:
 def diagnosis(request: dict[str, Any]) -> dict[str, Any]:
     """Make the toy again as it is, and examine it."""
     choice = request["choice"]
-    toy = Toy(Choice(**{**choice, "hidden": tuple(choice["hidden"])}))
+    own = tuple((x, y, label) for x, y, label in choice["own"])
+    toy = Toy(Choice(**{**choice, "hidden": tuple(choice["hidden"]), "own": own}))
     toy.set_rate(request["lr"])
     for name, parameter in toy.net.named_parameters():
         parameter._value[...] = np.asarray(request["weights"][name], parameter._value.dtype)

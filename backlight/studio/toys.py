@@ -8,12 +8,11 @@ import numpy as np
 
 from backlight import optim
 from backlight.data.toy import TOYS
-from backlight.errors import UsageError
 from backlight.explain.circuit.record import circuit
 from backlight.studio.circuits import drawing, reason
 from backlight.studio.desk import Ask, asked
 from backlight.studio.player import Player
-from backlight.studio.toy import ACTIVATIONS, Choice, Toy
+from backlight.studio.toy import ACTIVATIONS, OWN, Choice, Toy, length
 
 MOST_LAYERS = 4
 WIDEST = 64
@@ -24,7 +23,7 @@ def choices(ask: Ask) -> Any:
     """What a toy can be made of, and what the present one is made of."""
     rules = [name for name, rule in optim.rules().items() if not rule.needs_closure]
     return {
-        "data": list(TOYS),
+        "data": [*TOYS, OWN],
         "activation": list(ACTIVATIONS),
         "optimizer": rules,
         "now": described(player(ask)),
@@ -43,8 +42,10 @@ def make(ask: Ask) -> Any:
             raise ask.refuse("hidden", f"a width of {width!s:.20}", f"whole numbers 1–{WIDEST}")
         widths.append(width)
     rules = [name for name, rule in optim.rules().items() if not rule.needs_closure]
+    playing = player(ask)
+    data = ask.one_of("data", [*TOYS, OWN], "spiral")
     choice = Choice(
-        ask.one_of("data", list(TOYS), "spiral"),
+        data,
         ask.whole("points", 2, 400, 100),
         ask.number("noise", 0, 2, 0.2),
         tuple(widths),
@@ -54,8 +55,8 @@ def make(ask: Ask) -> Any:
         ask.whole("batch", 1, 2_000, 32),
         ask.number("weight_decay", 0, 10, 0.0),
         ask.whole("seed", 0, 2**31, 0),
+        playing.toy.points() if data == OWN else (),
     )
-    playing = player(ask)
     playing.change(Toy(choice))
     return described(playing)
 
@@ -114,13 +115,11 @@ def example(ask: Ask) -> Any:
         toy.net.zero_grad()
         loss.backward()
         gradients = [
-            [name, float(np.linalg.norm(p._value)), float(np.linalg.norm(p.grad._value))]
+            [name, float(np.linalg.norm(p._value)), length(p.grad)]
             for name, p in toy.net.named_parameters()
         ]
         toy.net.zero_grad()
-        point = x.grad
-    if point is None:
-        raise UsageError("the point", got="no gradient", needs="one", remedy="Choose another.")
+        pull = np.zeros(2) if x.grad is None else x.grad.numpy()[0]
     powers = np.exp(scores - scores.max())
     return {
         "index": index,
@@ -130,7 +129,7 @@ def example(ask: Ask) -> Any:
         "probabilities": powers / powers.sum(),
         "loss": float(loss.item()),
         "gradients": gradients,
-        "pull": point.numpy()[0],
+        "pull": pull,
         "circuit": drawn,
     }
 
@@ -160,7 +159,8 @@ def described(playing: Player) -> dict[str, Any]:
     toy = playing.toy
     choice = toy.choice
     return {
-        "choice": {**vars(choice), "hidden": list(choice.hidden)},
+        "choice": {**vars(choice), "hidden": list(choice.hidden), "own": len(choice.own)},
+        "before": toy.before,
         "points": toy.inputs,
         "labels": toy.labels,
         "classes": toy.classes,

@@ -116,6 +116,7 @@ def _number(answer: Answer, name: str, index: int) -> dict[str, Any]:
     return {
         "name": name,
         "index": index,
+        "count": value.size,
         "place": [int(one) for one in (place[1:] if len(value) == 1 and value.ndim > 1 else place)],
         "value": float(value.ravel()[index]),
         "gradient": float(answer.slopes[name].ravel()[index]),

@@ -7,8 +7,9 @@ queue is short: a page that asks for more is told how many wait.
 from __future__ import annotations
 
 import asyncio
-import queue
+import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -36,8 +37,9 @@ class Worker:
 
     def __init__(self, name: str, waiting: int) -> None:
         self._waiting = waiting
-        self._open = 0
-        self._tasks: queue.Queue[Task | None] = queue.Queue()
+        self._tasks: deque[Task] = deque()
+        self._busy = self._ended = False
+        self._changed = threading.Condition()
         # A daemon, for it must not keep the program alive after Ctrl-C.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -45,36 +47,46 @@ class Worker:
     async def do(self, task: Callable[[], Any]) -> Any:
         """What the task answers with, computed in the thread.
 
+        A task that is cancelled while it waits gives its place to others.
+
         Raises
         ------
         UsageError
             If too many are waiting; the message says how many.
         """
-        if self._open > self._waiting:
-            raise UsageError(
-                "the studio",
-                got=f"a task while {self._open - 1} others are waiting",
-                needs=f"at most {self._waiting}",
-                remedy="Wait for one of them, or cancel it.",
-            )
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._open += 1
-        answer.add_done_callback(self._closed)
-        self._tasks.put((task, answer))
-        return await answer
-
-    def _closed(self, _answer: object) -> None:
-        self._open -= 1
+        with self._changed:
+            others = self._busy + len(self._tasks) - 1
+            if others >= self._waiting:
+                raise UsageError(
+                    "the studio",
+                    got=f"a task while {others} others are waiting",
+                    needs=f"at most {self._waiting}",
+                    remedy="Wait for one of them, or cancel it.",
+                )
+            self._tasks.append((task, answer))
+            self._changed.notify()
+        try:
+            return await answer
+        finally:
+            with self._changed, contextlib.suppress(ValueError):
+                self._tasks.remove((task, answer))
 
     def close(self) -> None:
         """Take no more tasks."""
-        self._tasks.put(None)
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
 
     def _work(self) -> None:
-        while (item := self._tasks.get()) is not None:
-            task, answer = item
-            if answer.cancelled():
-                continue
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.wait_for(lambda: self._tasks or self._ended)
+                if self._ended:
+                    return
+                task, answer = self._tasks.popleft()
+                self._busy = True
             loop = answer.get_loop()
             try:
                 found = task()
@@ -82,6 +94,7 @@ class Worker:
                 _tell(loop, answer, None, problem)
             else:
                 _tell(loop, answer, found, None)
+            del task, answer  # not kept until the next one comes
 
 
 def _tell(

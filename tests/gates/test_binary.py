@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backlight.engine.tensor import tensor
 from backlight.errors import RangeError, ShapeError
 from backlight.gates import binary
 from backlight.gates.activation import sigmoid
@@ -82,3 +83,10 @@ def test_refusals():
     with pytest.raises(ShapeError, match="at least one"):
         binary_cross_entropy(np.zeros(0), np.zeros(0))
     assert np.isnan(binary_cross_entropy(np.array([np.nan, 0.5]), half))
+
+
+def test_truth_values_are_probabilities_too():
+    sure = tensor([True, False])
+    target = tensor([0.5, 0.5], requires_grad=True)
+    binary_cross_entropy(sure, target, reduction="sum").backward()
+    assert target.grad.tolist() == [-np.inf, np.inf]

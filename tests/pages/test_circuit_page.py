@@ -6,6 +6,7 @@ import os
 import shutil
 from importlib import resources
 
+import numpy as np
 import pytest
 
 from backlight.explain import circuit
@@ -192,12 +193,61 @@ def test_every_box_and_button_has_a_label(visit):
     assert page.locator("g[aria-hidden=true] [tabindex]").count() == 0
 
 
+def test_a_cell_of_a_jacobian_lights_what_it_depends_on(visit):
+    """A row of a convolution's Jacobian is the patch of the image under the kernel."""
+    random = np.random.default_rng(0)
+    drawn = circuit(
+        "conv2d(x, w)", x=random.normal(size=(1, 1, 6, 6)), w=random.normal(size=(1, 1, 3, 3))
+    )
+    page = visit("jacobian", text=drawn.render("html", language="en", jacobian=True))
+    assert page.evaluate("document.documentElement.scrollWidth") == 1280
+    first = page.locator(".blc-jacobian").first
+    assert "Toeplitz in blocks" in first.text_content()
+    cells = first.locator(".blc-scrolled td")
+    assert cells.count() == 16 * 36
+    cells.nth(5 * 36 + 14).click()
+    grids = first.locator(".blc-arrays table")
+    lit = grids.nth(1).locator("td")
+    found = [at for at in range(36) if "lit" in (lit.nth(at).get_attribute("class") or "")]
+    assert found == [6 * row + column for row in (1, 2, 3) for column in (1, 2, 3)]
+    said = first.locator(".blc-said").text_content()
+    assert "number 6 of f changes by" in said
+    assert "9 of the 36 numbers of x" in said
+    page.keyboard.press("ArrowDown")
+    assert "number 7 of f" in first.locator(".blc-said").text_content()
+    grids.nth(0).locator("td").nth(15).click()
+    assert "Row 16: number 16 of f depends on 9" in first.locator(".blc-said").text_content()
+    korean = visit("korean", text=drawn.render("html", language="ko", jacobian=True))
+    assert "합성곱" in korean.text_content(".blc-jacobian")
+
+
+def test_bars_of_folded_layers_follow(visit):
+    page = visit("residual")
+    assert page.locator(".layer .strip path").count() == 12
+    before = page.locator(".layer .strip path").first.get_attribute("class")
+    page.locator(".layer").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".layer .strip path.none").count() == 12, "no gradient yet"
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.locator(".layer .strip path").first.get_attribute("class") == before
+
+
+def test_a_notebook_without_scripts_shows_an_image(visit):
+    text = neuron().render("fragment", language="ko")
+    page = visit("still", text="<!doctype html><meta charset=utf-8>" + text, scripts=False)
+    image = page.locator("img.blc-still")
+    assert image.bounding_box()["width"] > 300
+    assert "회로" in image.get_attribute("alt")
+
+
 def test_two_notebook_outputs_live_side_by_side(visit):
     parts = [KINDS[kind]().render("fragment", language="en") for kind in ("neuron", "shared")]
     page = visit(
         "notebook", text="<!doctype html><meta charset=utf-8>" + "".join([*parts, parts[0]])
     )
     assert page.locator(".blc-bar").count() == 3
+    assert page.locator("svg.blc").count() == 3
+    assert page.locator("img").count() == 0
     page.locator(".blc-live").nth(1).get_by_role("button", name="Step forward").click()
     counts = page.locator(".blc-count").all_text_contents()
     assert counts[0] == counts[2] == ""

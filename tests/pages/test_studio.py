@@ -185,7 +185,8 @@ def test_runs_are_compared_and_hostile_names_are_text(visit):
 
 def test_rules_race_by_keys(visit):
     page = visit("optimisers")
-    wait_for(page, "document.querySelector('[data-step]').textContent.includes('/ 120')")
+    wait_for(page, "document.querySelector('[data-step]').textContent === '120 / 120'")
+    page.keyboard.press("0")
     page.keyboard.press("ArrowRight")
     wait_for(page, "document.querySelector('[data-step]').textContent.startsWith('1 /')")
     slider = page.locator(".slot input")

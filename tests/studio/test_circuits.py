@@ -22,6 +22,24 @@ GRADIENTS = {
     "patterns": {"x": -8, "y": 6, "z": 2, "w": 0},
     "many_paths": {"x": 6.3108},
 }
+OUTPUTS = {
+    "neuron": [0.880797],
+    "product": [-12],
+    "sum": [1],
+    "maximum": [4],
+    "two_gates": [-12],
+    "nudged": [-6],
+    "gate_by_gate": [0.731059],
+    "staged": [1.545645],
+    "patterns": [-20],
+    "many_paths": [6.738727],
+    "norm_squared": [0.116],
+    "linear": [-96.8, 437.9, 60.75],
+    "hinge": [1.58],
+    "cross_entropy": [1.040191],
+    "softmax": [0.015449, 0.631163, 0.353387],
+    "stable": [5.752744e-290, 2.398488e-145, 1],
+}
 
 
 def number(text):
@@ -33,6 +51,8 @@ def test_the_worked_examples_have_their_gradients(ask, key, formula, inputs):
     found = ask("circuit.open", formula=formula, inputs=inputs)
     for name, gradient in GRADIENTS.get(key, {}).items():
         assert number(found["gradients"][name]) == pytest.approx(gradient, rel=2e-5, abs=1e-12)
+    shown = [number(one) for one in found["output"].strip("[]").split(", ")]
+    assert shown == pytest.approx(OUTPUTS[key], rel=5e-6, abs=0 if key == "stable" else 5e-7)
     assert found["steps"][-1]["back"]
     assert "<style" not in found["drawing"]["svg"]
     assert say(f"studio.example.{key}", "ko") != say(f"studio.example.{key}", "en")

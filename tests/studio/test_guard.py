@@ -1,5 +1,6 @@
 """Requests of strangers: what the server refuses, how soon, and what it says of itself."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -284,7 +285,8 @@ def test_slow_and_silent_connections_are_closed_and_others_served(serving, monke
     sockets = [socket.create_connection(("127.0.0.1", serving.port)) for _ in range(150)]
     try:
         for one in sockets[:75]:
-            one.send(b"GET / HTTP/1.1\r\nHo")
+            with contextlib.suppress(OSError):
+                one.send(b"GET / HTTP/1.1\r\nHo")
         time.sleep(0.2)
         started = time.monotonic()
         while time.monotonic() - started < 5:
@@ -296,6 +298,30 @@ def test_slow_and_silent_connections_are_closed_and_others_served(serving, monke
     finally:
         for one in sockets:
             one.close()
+
+
+def test_a_rush_of_connections_takes_no_rush_of_handles(serving, monkeypatch):  # W31
+    monkeypatch.setattr(connection, "RECEIPT", 0.5)
+    made, open_at_once = connection.Connection.connection_made, []
+
+    def counted(self, transport):
+        made(self, transport)
+        open_at_once.append(len(self.connections))
+
+    monkeypatch.setattr(connection.Connection, "connection_made", counted)
+    place = ("127.0.0.1", serving.port)
+    sockets = [socket.create_connection(place) for _ in range(connection.MOST_CONNECTIONS)]
+    try:
+        time.sleep(0.1)
+        serving.studio._loop.call_soon_threadsafe(time.sleep, 0.2)  # busy, while many knock
+        sockets += [socket.create_connection(place) for _ in range(100)]
+        time.sleep(0.3)
+        assert max(open_at_once) <= 160
+    finally:
+        for one in sockets:
+            one.close()
+    time.sleep(0.6)
+    assert serving.get("/circuit").status == 200
 
 
 def test_who_does_not_read_a_large_answer_is_dropped(serving, monkeypatch):  # W31

@@ -133,6 +133,44 @@ def test_a_large_message_closes_the_tab(tab):  # W32
     assert closed.value.rcvd.code == 1009
 
 
+@pytest.mark.parametrize(
+    ("nonsense", "code"),
+    [
+        (b"\x81\x83\0\0\0\0\xff\xfe\xfd", 1007),  # what is no UTF-8
+        (b"\x81\x02{}", 1002),  # a frame without a mask
+        (b"\xc1\x82\0\0\0\0{}", 1002),  # compressed, which was not agreed upon
+        (b"\x01\x81\0\0\0\0a" + b"\x00\x81\0\0\0\0a" * 20_000, None),  # without an end
+        (b"\x89\x81\0\0\0\0p" * 20_000, None),  # pings
+    ],
+)
+def test_what_is_no_conversation_is_closed(tab, nonsense, code):  # W32
+    one = tab()
+    one.socket.recv_bufsize = 2**16
+    with pytest.raises((ConnectionClosed, OSError)) as closed:  # noqa: PT012
+        one.socket.socket.sendall(nonsense)
+        while True:
+            one.receive()
+    if code is not None:
+        assert closed.value.rcvd.code == code
+    assert tab().ask("circuit.examples")["result"]
+
+
+def test_who_reads_no_answers_is_dropped_before_they_fill_the_memory(tab, monkeypatch):  # W32
+    monkeypatch.setattr(live, "MOST_UNREAD", 2**20)
+    large = Entry("test.large", lambda _ask: "x" * 600_000)
+    monkeypatch.setitem(DESK.entries, "test.large", large)
+    one = tab()
+    assert len(one.ask("test.large")["result"]) == 600_000
+    for _ in range(16):
+        one.send("test.large")
+    time.sleep(1)  # nothing is read meanwhile
+    with pytest.raises(ConnectionClosed) as closed:  # noqa: PT012
+        for _ in range(17):
+            one.receive()
+    assert closed.value.rcvd is None or closed.value.rcvd.code == 1008
+    assert tab().ask("circuit.examples")["result"]
+
+
 def test_bytes_close_the_tab(tab):
     one = tab()
     with pytest.raises(ConnectionClosed) as closed:  # noqa: PT012
@@ -223,9 +261,10 @@ def test_too_many_slow_questions_are_refused_with_their_number(tab, monkeypatch)
 
 
 def test_a_question_can_be_cancelled_and_one_of_a_closed_tab_ends(tab, serving, monkeypatch):
-    ended = threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     def endless(ask):
+        started.set()
         try:
             while True:
                 time.sleep(0.01)
@@ -236,6 +275,7 @@ def test_a_question_can_be_cancelled_and_one_of_a_closed_tab_ends(tab, serving, 
     monkeypatch.setitem(DESK.entries, "test.endless", Entry("test.endless", endless, slow=True))
     one = tab()
     seq = one.send("test.endless")
+    assert started.wait(5)
     one.socket.send(json.dumps({"kind": "cancel", "seq": seq}))
     assert one.receive()["stale"]
     assert ended.wait(5)
@@ -244,6 +284,30 @@ def test_a_question_can_be_cancelled_and_one_of_a_closed_tab_ends(tab, serving, 
     time.sleep(0.1)
     one.socket.close()
     assert ended.wait(5)
+
+
+def test_who_goes_on_to_something_else_makes_room(tab, monkeypatch):
+    go, ran = threading.Event(), []
+
+    def slow(ask):
+        ran.append(ask.given["k"])
+        go.wait(5)
+
+    monkeypatch.setitem(DESK.entries, "test.slow", Entry("test.slow", slow, slow=True))
+    one = tab()
+    sent = [one.send("test.slow", k=0)]
+    for _ in range(100):
+        if ran:
+            break
+        time.sleep(0.02)
+    for k in range(1, 20):  # each is wanted for a moment only
+        sent.append(one.send("test.slow", k=k))
+        one.socket.send(json.dumps({"kind": "cancel", "seq": sent[-1]}))
+        assert one.receive() == {"kind": "reply", "seq": sent[-1], "stale": True}
+    one.send("test.slow", k=20)
+    go.set()
+    assert [one.receive()["kind"] for _ in range(2)] == ["reply", "reply"]
+    assert ran == [0, 20], "what nobody waits for is not computed"
 
 
 def test_a_mistake_of_ours_is_no_secret_of_the_pages(tab, monkeypatch, capfd):

@@ -9,7 +9,7 @@ from backlight.engine.tensor import Tensor
 from backlight.errors import BacklightError, UsageError
 from backlight.explain import circuit
 from backlight.explain.jacobian_told import jacobian_told
-from backlight.studio import circuits, nets, toy_doctor
+from backlight.studio import jacobians, nets, toy_doctor
 from backlight.studio.runs import remarks_of
 from backlight.studio.work import Stopped
 from backlight.train.page.record import Record
@@ -90,7 +90,7 @@ def test_the_jacobian_of_a_gate_carries_what_really_comes_from_above(ask):
 
 
 def test_a_jacobian_that_takes_too_long_is_refused_with_its_number(ask, monkeypatch):
-    monkeypatch.setattr(circuits, "MOST_PRODUCTS", 10)
+    monkeypatch.setattr(jacobians, "MOST_PRODUCTS", 10)
     with pytest.raises(UsageError, match="about 12 products"):
         ask("circuit.jacobian", formula="x*y*x", inputs={"x": [1, 2, 3], "y": 2})
     assert "∂" in ask("circuit.jacobian", formula="x*y", inputs={"x": 1, "y": 2}, node=2)

@@ -296,7 +296,7 @@ def test_a_process_that_a_folder_names_falsely_is_left_alone(ask, runs):
 def test_a_training_starts_pauses_and_goes_on(ask):
     name = ask("train.start", settings={"model": "softmax", "epochs": "4000", "limit": "60"})["run"]
     folder = ask.studio.runs / name
-    for _ in range(200):
+    for _ in range(1_200):
         if (folder / "metrics.jsonl").exists() and "epoch" in (
             folder / "metrics.jsonl"
         ).read_text():
@@ -305,13 +305,13 @@ def test_a_training_starts_pauses_and_goes_on(ask):
     run = run_files.find(ask.studio.runs, name)
     assert follow.alive(run)
     assert ask("train.pause", run=name) == {"paused": True}
-    for _ in range(200):
+    for _ in range(1_200):
         if not follow.alive(run):
             break
         time.sleep(0.05)
     assert not follow.alive(run)
     for child in ask.studio.held["follower"]._children:
-        child.wait(20)
+        child.process.wait(60)
     assert any((folder / "checkpoints").iterdir())
 
 
@@ -346,7 +346,7 @@ def test_landscape_of_the_toy(ask):
     for _ in range(4):
         ask("toy.step")
     seen = []
-    for direction in ("random", "path", "downhill"):
+    for direction in ("random", "between", "path", "downhill"):
         found = ask(
             "landscape.compute",
             of="toy",
@@ -359,3 +359,65 @@ def test_landscape_of_the_toy(ask):
     assert max(seen) == 1
     with pytest.raises(UsageError):
         ask("landscape.compute", of="toy", points=10_000)
+
+
+@pytest.fixture
+def learned(ask):
+    """A run that has learned a little, in the studio's folder."""
+    from backlight.train.loop import Trainer
+    from backlight.train.pipeline import build
+    from backlight.train.run import Run
+    from backlight.train.sources import gather
+
+    flags = {"data": "digits", "model": "mlp", "epochs": 2, "limit": 100, "hidden": (8,)}
+    parts = build(gather({**flags, "compile": False}, environment={}))
+    Trainer(parts, Run.create(ask.studio.runs / "learned", parts.settings), lambda *_: None).fit()
+    return "learned"
+
+
+def test_landscape_of_a_run_goes_the_way_of_its_training(ask, learned):
+    whole = ask("landscape.compute", of=learned, direction="path", points=5, again=True)
+    kept = ask("landscape.compute", of=learned, direction="path", points=5)
+    assert whole["path"].shape == (3, 2), "the start and two epochs"
+    assert np.allclose(whole["path"][-1], 0), "the last point is where the plane was cut"
+    assert np.allclose(whole["here"], kept["here"])
+    line = ask("landscape.compute", of=learned, direction="between", points=9)
+    here, start = (int(abs(line["across"] - at).argmin()) for at in (0, 1))
+    assert line["line"][here] == pytest.approx(line["here"])
+    assert line["line"][start] > line["line"][here], "training went down"
+
+
+def test_a_picture_of_ones_own_is_seen_as_an_example_is(ask, learned):
+    import base64
+
+    from backlight.studio.desk import Ask
+    from backlight.studio.nets import loaded
+
+    net = loaded(Ask(ask.studio, "look.open", {"run": learned}))
+    pixels = np.round(net.pictures[3] * 255).astype(np.uint8)
+    text = base64.b64encode(pixels.tobytes()).decode()
+    given = ask("look.open", run=learned, pixels=text)
+    example = ask("look.open", run=learned, example=3)
+    assert np.allclose(given["probabilities"], example["probabilities"], atol=0.01)
+    assert given["label"] is None
+    assert list(pixels.shape) == given["wants"]
+    ask("look.saliency", run=learned, pixels=text)
+    for wrong in (text[:-8], "!", "", base64.b64encode(b"x" * 1_000).decode()):
+        with pytest.raises(UsageError, match="8×8 pixels"):
+            ask("look.open", run=learned, pixels=wrong)
+    with pytest.raises(UsageError):
+        ask("look.open", run=learned, pixels="A" * 1_000_000)
+
+
+def test_two_stages_come_with_the_gates_of_their_lines(ask):
+    found = ask("compiler.stage", model="softmax", stage="calls", beside="graph", batch=4)
+    lines = found["text"].split("\n")
+    assert [count for count, _ in found["pieces"]] == [1] * len(lines)
+    first = next(gates for _, gates in found["pieces"] if gates)
+    assert all(found["gates"][gate] for gate in first)
+    graph = found["beside"]
+    assert sum(count for count, _ in graph["pieces"]) == graph["text"].count("\n") + 1
+    assert any(gates == [first[0]] for _, gates in graph["pieces"])
+    code = ask("compiler.stage", model="softmax", stage="llvm", batch=4)
+    assert sum(count for count, _ in code["pieces"]) <= code["text"].count("\n") + 1
+    assert "beside" not in code

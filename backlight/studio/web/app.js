@@ -14,6 +14,7 @@ const sheet = document.getElementById("sheet");
 let current = null;
 let shown = "";
 let turn = 0;
+let stranger = false; // whether the server has a key that this page does not know
 let before = null; // what had the focus when the sheet was opened
 
 /** What every screen is handed. */
@@ -26,8 +27,11 @@ const page = {
   address: () => new URLSearchParams(location.search),
   keep(values) {
     const text = new URLSearchParams(values).toString();
-    if (text.length < 3000) history.replaceState(null, "", text ? `${location.pathname}?${text}` : location.pathname);
+    const address = text ? `${location.pathname}?${text}` : location.pathname;
+    if (text.length < 3000) history.replaceState(history.state, "", address);
   },
+  /** What this screen answered from `state()` when it was left: by a reload, another language, or the way back. */
+  recall: () => history.state?.[shown] ?? {},
   speak(text) {
     document.getElementById("spoken").textContent = text;
   },
@@ -52,6 +56,7 @@ async function open(name, push = false) {
     location.assign(`/${name}`);
     return;
   }
+  hold();
   if (push) history.pushState(null, "", `/${name}`);
   const mine = ++turn;
   current?.close?.();
@@ -73,6 +78,12 @@ async function open(name, push = false) {
     if (mine === turn) page.complain(main, error);
   }
   if (mine === turn) main.dataset.ready = name;
+}
+
+/** Keep what the address does not tell: it is there again after a reload and after the way back. */
+function hold() {
+  const held = current?.state?.();
+  if (held) history.replaceState({ [shown]: held }, "");
 }
 
 function draw() {
@@ -114,9 +125,11 @@ function draw() {
       button("?", help, { title: say("keys.title"), "aria-label": say("keys.title") }),
     ),
   );
+  bar.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 async function change(code) {
+  hold();
   await speak(code);
   await open(shown);
 }
@@ -218,7 +231,12 @@ function own(event) {
   );
 }
 
-addEventListener("popstate", () => open(location.pathname.slice(1)));
+addEventListener("popstate", () => {
+  current?.close?.();
+  current = null; // the entry of the history is another one already
+  open(location.pathname.slice(1));
+});
+addEventListener("pagehide", hold);
 
 async function begin() {
   const kept = localStorage.getItem("backlight.theme");
@@ -227,11 +245,13 @@ async function begin() {
   await new Promise((resolve) => {
     connect(
       (up, tries, reason) => {
+        stranger = stranger && !up;
+        const why = stranger ? "stranger" : reason === "full" ? "tabs" : "reconnecting";
         banner.hidden = up || (tries < 2 && reason === "");
-        banner.textContent = up ? "" : say(reason === "full" ? "tabs" : "reconnecting", { count: tries });
+        banner.textContent = up ? "" : say(why, { count: tries });
         document.body.classList.toggle("away", !up && tries > 1);
         if (up) resolve();
-        else if (tries === 4) lookForKey();
+        else if (tries > 3) lookForKey();
       },
       () => current?.again?.(),
     );
@@ -242,7 +262,8 @@ async function begin() {
 /** A server that was started anew by somebody else does not know this page. */
 async function lookForKey() {
   const answer = await fetch("/words/en.json").catch(() => null);
-  if (answer && answer.status === 401) banner.textContent = say("stranger");
+  stranger = answer?.status === 401;
+  if (stranger) banner.textContent = say("stranger");
 }
 
 begin();

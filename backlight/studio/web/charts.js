@@ -12,7 +12,7 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [54, 14, 10, 36];
 
 /**
  * A chart. `options`: title, x, y (titles of the axes), log {x, y}, zero, height, smooth (whether
- * smoothing is offered), name (of saved files), markers (of {x, text}). `series`: {name, x, y, low, high, colour}.
+ * smoothing is offered), bare (no tools), name (of saved files), markers (of {x, text}). `series`: {name, x, y, low, high, colour}.
  */
 export function chart(options, series = []) {
   const state = { log: { x: false, y: false, ...options.log }, smooth: 0, at: null, series };
@@ -26,7 +26,7 @@ export function chart(options, series = []) {
         state.log[axis] = !state.log[axis];
         draw();
       },
-      { title: say("chart.log", { axis }) },
+      { title: say("chart.log", { axis }), "aria-label": `log ${axis}: ${options.title}` },
     ),
   );
   const smoothing = h("input", {
@@ -52,12 +52,16 @@ export function chart(options, series = []) {
     toggles,
     button("csv", () => download(`${options.name ?? "chart"}.csv`, csv(options.x, state.series), "text/csv"), {
       title: say("chart.csv"),
+      "aria-label": `csv: ${options.title}`,
     }),
     button("svg", () => download(`${options.name ?? "chart"}.svg`, picture(svg), "image/svg+xml"), {
       title: say("chart.svg"),
+      "aria-label": `svg: ${options.title}`,
     }),
   );
-  const figure = h("figure", { class: "chart" }, h("figcaption", {}, options.title, tools), legend, svg, rest);
+  const title = h("span", {});
+  const head = h("figcaption", {}, title, options.bare ? null : tools);
+  const figure = h("figure", { class: "chart" }, head, legend, svg, rest);
   let scales = null;
   let width = 640;
   const height = options.height ?? 230;
@@ -81,6 +85,7 @@ export function chart(options, series = []) {
   }
 
   function draw() {
+    title.textContent = options.title;
     width = Math.max(280, Math.round(svg.clientWidth || 640));
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     toggles.forEach((one, place) => one.setAttribute("aria-pressed", String(state.log["xy"[place]])));
@@ -147,11 +152,14 @@ export function chart(options, series = []) {
       });
       return text;
     };
+    const known = one.y.map((value, k) => [one.x[k], value]).filter(([at, value]) => typeof value === "number" && y.holds(value) && x.holds(at));
+    const lone = known.length === 1 ? s("circle", { cx: x.at(known[0][0]), cy: y.at(known[0][1]), r: 3, fill: "currentColor" }) : null;
     const band = one.band ? path(one.band[1]) + reversed(one, x, y) : "";
     return s(
       "g",
       { class: kind },
       band ? s("path", { class: "band", d: band }) : null,
+      lone,
       s("path", { class: "line", d: path(one.y), "stroke-dasharray": DASHES[(one.colour ?? place) % 8] || null }),
     );
   }

@@ -7,8 +7,10 @@ import { short } from "/web/number.js";
 export async function open(main, page) {
   const { say, ask } = page;
   const known = await ask("check.choices");
-  let kind = "formula";
-  let inputs = { ...known.formulas[10].inputs };
+  const held = page.recall();
+  let kind = held.kind ?? "formula";
+  let inputs = held.inputs ?? { ...known.formulas[10].inputs };
+  let studied = held.studied ?? ""; // the number whose curve is shown
   const problem = h("div", {});
   const result = h("div", { class: "columns" });
   const curve = chart({
@@ -19,32 +21,35 @@ export async function open(main, page) {
     name: "step-size",
     height: 250,
   });
-  const under = h(
-    "section",
-    { class: "columns", hidden: true },
-    h("p", { class: "note" }, say("check.curve_told")),
-    curve.element,
-  );
+  const under = h("section", { class: "columns", hidden: true }, curve.element, h("p", { class: "note" }, say("check.curve_told")));
 
   const formula = h("input", {
     type: "text",
     class: "expression",
-    value: known.formulas[10].formula,
+    value: held.formula ?? known.formulas[10].formula,
     spellcheck: "false",
     "data-first": true,
     "aria-label": say("circuit.formula"),
     on: { change: retyped },
   });
-  const values = h("input", {
-    type: "text",
+  const values = h("textarea", {
     class: "expression",
+    rows: 3,
     spellcheck: "false",
     "aria-label": say("check.values"),
-    on: { change: revalued },
+    title: say("check.values"),
+    on: {
+      change: revalued,
+      keydown: (event) => {
+        if (event.key !== "Enter" || event.shiftKey) return;
+        event.preventDefault();
+        revalued();
+      },
+    },
   });
   const example = choice(
     known.formulas.map((one, k) => [String(k), one.name]),
-    "10",
+    String(known.formulas.findIndex((one) => one.formula === (held.formula ?? known.formulas[10].formula))),
     (k) => {
       formula.value = known.formulas[k].formula;
       inputs = { ...known.formulas[k].inputs };
@@ -54,20 +59,20 @@ export async function open(main, page) {
   );
   const fault = choice(
     [["", say("check.none")], ...known.faults.map((one) => [one, say(`check.fault.${one}`)])],
-    "",
+    held.fault ?? "",
     run,
     { "data-fault": true },
   );
   const at = h("select", { on: { change: run } });
-  const model = choice(known.models, known.models[2], run);
-  const layer = choice(known.layers, "Linear", run);
+  const model = choice(known.models, held.model ?? known.models[2], run);
+  const layer = choice(known.layers, held.layer ?? "Linear", run);
   const panels = {
     formula: h(
       "div",
       {},
       field(say("circuit.examples"), example),
-      field("f", formula),
-      field(say("circuit.inputs"), values),
+      h("label", { class: "field tall" }, h("span", {}, "f ="), formula),
+      h("label", { class: "field tall" }, h("span", {}, say("circuit.inputs")), values),
       field(say("check.plant"), fault),
       field(say("check.at"), at),
     ),
@@ -93,7 +98,7 @@ export async function open(main, page) {
   function write() {
     values.value = Object.entries(inputs)
       .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
-      .join("; ");
+      .join(";\n");
     put(
       at,
       Object.keys(inputs).map((name) => h("option", { value: name }, name)),
@@ -152,14 +157,17 @@ export async function open(main, page) {
   }
 
   function draw(found) {
+    const places = found.rows.filter((row) => row.index && row.name in inputs);
+    const first = places.find((row) => row.place === studied) ?? places[0];
+    if (kind === "formula" && first) study(first, false);
     const rows = found.rows.map((row) => ({
       attributes: { class: row.failed ? "failed" : null },
       cells: [
-        kind === "formula" && row.index ? button(row.place, () => study(row)) : row.place,
+        kind === "formula" && row.index ? button(row.place, () => study(row, true), { title: say("check.curve") }) : row.place,
+        h("span", { class: row.failed ? "gradient" : "value" }, `${row.failed ? "✗" : "✓"} ${row.verdict}`),
+        short(row.error, 2),
         short(row.analytic, 7),
         `${short(row.numeric, 7)} ± ${short(row.noise, 1)}`,
-        short(row.error, 2),
-        h("span", { class: row.failed ? "gradient" : "value" }, `${row.failed ? "✗" : "✓"} ${row.verdict}`),
         h("span", {}, [row.kink && say("check.kink", { gate: row.kink }), row.mistake].filter(Boolean).join("; ")),
       ],
     }));
@@ -171,8 +179,10 @@ export async function open(main, page) {
         `${found.ok ? "✓" : "✗"} ${say(found.ok ? "check.right" : "check.wrong")}`,
       ),
       h("p", { class: "note" }, found.summary),
+      found.results > 1 ? h("p", { class: "note" }, say("check.weighted", { count: found.results })) : null,
+      found.planted === false ? h("p", { class: "warm" }, say("check.no_fault", { name: at.value })) : null,
       table(
-        ["check.number", "check.analytic", "check.numeric", "check.error", "check.verdict", "check.told"].map((one) =>
+        ["check.number", "check.verdict", "check.error", "check.analytic", "check.numeric", "check.told"].map((one) =>
           say(one),
         ),
         rows,
@@ -181,7 +191,8 @@ export async function open(main, page) {
     page.speak(`${say(found.ok ? "check.right" : "check.wrong")} ${found.summary}`);
   }
 
-  function study(row) {
+  function study(row, asked) {
+    studied = row.place;
     ask("check.step", {
       formula: formula.value,
       inputs,
@@ -193,15 +204,23 @@ export async function open(main, page) {
         under.hidden = false;
         curve.update(
           Object.entries(found.lines).map(([name, y]) => ({ name, x: found.h, y })),
-          { title: row.place },
+          { title: `${say("check.curve")}: ${row.place}` },
         );
-        under.scrollIntoView({ block: "nearest" });
+        if (asked) under.scrollIntoView({ block: "nearest" });
       },
       (error) => page.complain(problem, error),
     );
   }
 
   write();
-  show("formula");
-  return { close: () => curve.close(), again: run };
+  if (held.at in inputs) at.value = held.at;
+  show(kind);
+  return {
+    close: () => curve.close(),
+    again: run,
+    state: () => ({
+      ...{ kind, inputs, studied, formula: formula.value, fault: fault.value },
+      ...{ at: at.value, model: model.value, layer: layer.value },
+    }),
+  };
 }

@@ -3,6 +3,7 @@
 
 import { button, h, put, table } from "/web/dom.js";
 import { heat } from "/web/heat.js";
+import { jacobianMap } from "/web/jacobian_map.js";
 
 /**
  * The panels; `params()` answers with the formula and its inputs as they are now, or with a net and
@@ -10,9 +11,11 @@ import { heat } from "/web/heat.js";
  */
 export function details(page, params, of = "circuit") {
   const { say, ask, drag } = page;
-  const detail = h("div", {}, h("p", { class: "note" }, say("circuit.pick")));
+  const detail = h("div", { class: "detail" }, h("p", { class: "note" }, say("circuit.pick")));
   const numeric = h("div", {});
+  const rows = new Map(); // of each Jacobian, the row that was picked
   let node = null;
+  let beside = null; // what is shown of all inputs: the comparison, or the Jacobian
 
   function picked(which) {
     node = which;
@@ -35,7 +38,7 @@ export function details(page, params, of = "circuit") {
         found.wires.length
           ? table(
               [say("circuit.wire"), say("circuit.local"), say("circuit.product")],
-              found.wires.map((wire) => [wire.name, wire.local, h("span", { class: "gradient" }, wire.product)]),
+              found.wires.map((wire) => [wire.name, local(wire), h("span", { class: "gradient" }, wire.product)]),
               { caption: say("circuit.upstream", { upstream: found.gradient }) },
             )
           : null,
@@ -43,6 +46,11 @@ export function details(page, params, of = "circuit") {
         reasons(which, found.wires.length),
       );
     });
+  }
+
+  /** A factor is a number where each number goes its own way; else it is a Jacobian. */
+  function local(wire) {
+    return wire.local === "–" && wire.product !== "–" ? say("circuit.jacobian") : wire.local;
   }
 
   /** What takes longer, once one asks: paths, factors and what cancelled; the gate's Jacobian. */
@@ -57,13 +65,17 @@ export function details(page, params, of = "circuit") {
     return [because, told];
   }
 
-  function tell(into, what, which) {
+  function tell(into, what, which, placed = null) {
     into.hidden = false;
-    put(into, say("loading"));
-    ask(`${of}.${what}`, { ...params(), node: which }).then(
-      (text) => {
-        put(into, what === "jacobian" ? matrices(text) : text);
-        page.speak(text);
+    if (!placed) put(into, say("loading"));
+    const asked = { ...params(), node: which };
+    const drawn = what === "jacobian" ? ask(`${of}.jacobian_maps`, asked) : Promise.resolve([]);
+    Promise.all([ask(`${of}.${what}`, asked), drawn]).then(
+      ([text, maps]) => {
+        const shown = maps.filter((one) => one.entries.length > 1).map((one) => jacobianMap(page, one, rows));
+        put(into, shown, what === "jacobian" ? matrices(text) : text);
+        if (placed) placed();
+        else page.speak(text);
       },
       (error) => {
         into.hidden = true;
@@ -91,10 +103,13 @@ export function details(page, params, of = "circuit") {
   }
 
   /** The Jacobian of the whole formula by each of its inputs. */
-  function jacobian() {
+  function jacobian(again) {
+    beside = () => jacobian(true);
     const told = h("div", { class: "told", tabindex: 0, role: "region", "aria-label": say("circuit.jacobian") });
-    put(numeric, h("section", { class: "card" }, h("h2", {}, say("circuit.jacobian")), told));
-    tell(told, "jacobian", null);
+    const card = h("section", { class: "card" }, h("h2", {}, say("circuit.jacobian")), told);
+    const place = () => put(numeric, card);
+    if (again !== true) place();
+    tell(told, "jacobian", null, again === true ? place : null);
   }
 
   function pictures(found) {
@@ -115,10 +130,12 @@ export function details(page, params, of = "circuit") {
     );
   }
 
-  function compare() {
-    put(numeric, h("p", { class: "quiet" }, say("loading")));
+  function compare(again) {
+    if (again !== true) put(numeric, h("p", { class: "quiet" }, say("loading")));
+    beside = () => compare(true);
     ask("circuit.numeric", params()).then(
       (found) => {
+        if (again !== true) page.speak(say(found.ok ? "circuit.agree" : "circuit.differ"));
         put(
           numeric,
           h(
@@ -143,10 +160,14 @@ export function details(page, params, of = "circuit") {
     compare,
     jacobian,
     /** The numbers have moved. */
-    again: () => node !== null && picked(node),
+    again() {
+      if (node !== null) picked(node);
+      beside?.();
+    },
+    node: () => node,
     /** Another circuit: its nodes have other numbers. */
     forget() {
-      node = null;
+      [node, beside] = [null, null];
       put(numeric);
     },
   };

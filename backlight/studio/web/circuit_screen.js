@@ -1,11 +1,11 @@
 // Circuit: a formula drawn as gates, with every value and gradient; dragged, stepped through, unfolded.
 
+import { ascent } from "/web/ascent.js";
 import { details } from "/web/circuit_detail.js";
 import { openNet, sources } from "/web/circuit_net.js";
 import { button, choice, h, put } from "/web/dom.js";
 import { drawn } from "/web/drawing.js";
 import { knobs } from "/web/knobs.js";
-import { short } from "/web/number.js";
 import { stepper } from "/web/stepper.js";
 
 export async function open(main, page) {
@@ -13,16 +13,17 @@ export async function open(main, page) {
   const { say, ask, drag } = page;
   const examples = await ask("circuit.examples");
   const address = page.address();
+  let held = page.recall(); // what was left here before a reload, or in another language
   const kept = {}; // values of every name that was ever used: a name that comes back has its value
-  let formula = address.get("f") ?? examples[0].formula;
+  let formula = address.get("f") ?? held.formula ?? examples[0].formula;
   let inputs = {};
   let unfold = address.get("unfold") === "1";
   let drawing = null;
   let start = null;
-  let opened = null; // the layers that are open; null for as many as fit
-  let nudged = false; // by a step along the gradient, whose change is told already
+  let opened = held.opened ?? null; // the layers that are open; null for as many as fit
 
   for (const one of examples) if (one.formula === formula) Object.assign(kept, one.inputs);
+  Object.assign(kept, held.inputs);
   for (const [name, text] of address) if (!["f", "unfold"].includes(name)) read(name, text);
 
   function read(name, text) {
@@ -60,10 +61,13 @@ export async function open(main, page) {
   const state = h("div", { class: "note", "data-offer": true });
   const stage = h("div", { class: "stage", tabindex: 0, role: "region", "aria-label": say("screen.circuit") });
   const output = h("b", { class: "value", "data-output": true });
-  const change = h("p", { class: "note", "data-change": true });
   const walk = stepper(page, (count) => drawing?.show(count));
   const told = details(page, () => params());
-  const panel = knobs(page, moved, settled);
+  const panel = knobs(page, moved, settled, () => {
+    Object.assign(kept, inputs);
+    load();
+  });
+  const climb = ascent(page, () => params(), climbed, (error) => page.complain(state, error));
   const folds = button(say("circuit.unfold"), () => refold(), { "aria-pressed": String(unfold), "data-unfold": true });
 
   put(
@@ -80,13 +84,11 @@ export async function open(main, page) {
         panel.element,
         h(
           "p",
-          { class: "row" },
-          button(say("circuit.uphill"), () => step_along(0.01), { "data-uphill": true }),
-          button(say("circuit.downhill"), () => step_along(-0.01), { "data-downhill": true }),
+          { class: "row apart output" },
+          h("span", {}, say("circuit.output"), " ", output),
           button(say("circuit.reset"), reset, { title: "0" }),
         ),
-        h("p", {}, say("circuit.output"), " ", output),
-        change,
+        climb.element,
       ),
       h(
         "div",
@@ -123,6 +125,8 @@ export async function open(main, page) {
       if (error) {
         page.complain(state, error);
         state.firstChild?.classList.add("code");
+        const named = examples.find((one) => one.key.includes("_") && formula.includes(one.key));
+        if (named) state.append(button(named.name, () => start_from(named)));
         return;
       }
       if (found.missing) {
@@ -153,35 +157,47 @@ export async function open(main, page) {
         opened = keys;
         load();
       },
+      grabbed: (node) => (typeof inputs[found.leaves[node]] === "number" ? inputs[found.leaves[node]] : null),
+      dragged: (node, value) => panel.set(found.leaves[node], value),
+      released: settled,
     });
-    put(change);
+    climb.forget(true);
     numbers(found);
     walk.take(found.steps);
+    if (held.at) walk.to(held.at);
+    if (Number.isInteger(held.node)) told.picked(held.node);
+    held = {};
     remember();
   }
 
   function numbers(found) {
     output.textContent = found.output;
-    panel.gradients(found.gradients);
+    panel.gradients(found.gradients, found.slopes);
   }
 
   function moved() {
+    climb.forget();
+    follow({ start });
+  }
+
+  /** Every number at the inputs as they are; from `start` on, what was foreseen is told as well. */
+  function follow(from) {
     Object.assign(kept, inputs);
-    const asked = { ...params(), inputs: structuredClone(inputs) };
-    drag("circuit.drag", nudged ? asked : { ...asked, start }, (found, error) => {
+    drag("circuit.drag", { ...params(), inputs: structuredClone(inputs), ...from }, (found, error) => {
       if (error) {
         page.complain(state, error);
         return;
       }
       drawing.update(found.figures);
       numbers(found);
-      if (found.change) foresaw(found.change);
+      if (found.change) climb.foresaw(found.change);
       main.dataset.moves = String(Number(main.dataset.moves ?? 0) + 1);
     });
   }
 
   function settled() {
     start = structuredClone(inputs);
+    page.speak(`f = ${output.textContent}`);
     drag("circuit.steps", params(), (found) => {
       if (!found) return;
       drawing.tell(found);
@@ -191,25 +207,12 @@ export async function open(main, page) {
     remember();
   }
 
-  function foresaw({ predicted, true: came }) {
-    put(change, say("circuit.change", { predicted: short(predicted), true: short(came) }));
-  }
-
-  function step_along(step) {
-    ask("circuit.nudge", { ...params(), step }).then(
-      (found) => {
-        inputs = { ...inputs, ...found.inputs };
-        start = structuredClone(inputs);
-        panel.make(inputs);
-        nudged = true;
-        moved();
-        nudged = false;
-        foresaw(found);
-        page.speak(change.textContent);
-        settled();
-      },
-      (error) => page.complain(state, error),
-    );
+  function climbed(found) {
+    inputs = { ...inputs, ...found.inputs };
+    start = structuredClone(inputs);
+    panel.make(inputs);
+    follow({});
+    settled();
   }
 
   function reset() {
@@ -253,8 +256,12 @@ export async function open(main, page) {
   load();
   await new Promise((resolve) => setTimeout(resolve, 0));
   return {
-    close: walk.stop,
+    close() {
+      walk.stop();
+      climb.close();
+    },
     again: load,
+    state: () => ({ formula, inputs, opened, at: walk.at(), node: told.node() }),
     keys: [
       ["← →", "keys.steps"],
       ["Shift ← →", "keys.ends"],
@@ -262,8 +269,10 @@ export async function open(main, page) {
       ["U", "keys.unfold"],
       ["N", "keys.numeric"],
       ["J", "keys.jacobian"],
+      ["A D", "keys.climb"],
       ["+ −", "keys.nudge"],
       ["0", "keys.reset"],
+      ["↑ ↓", "keys.entry"],
       ["↑ ↓", "keys.boxes"],
       ["Enter", "keys.box"],
     ],
@@ -275,6 +284,8 @@ export async function open(main, page) {
       else if (key === "u") refold();
       else if (key === "n") told.compare();
       else if (key === "j") told.jacobian();
+      else if (key === "a") climb.step(1);
+      else if (key === "d") climb.step(-1);
       else if (["+", "=", "-", "_"].includes(key)) {
         panel.nudge((key === "+" || key === "=" ? 1 : -1) * (event.shiftKey ? 0.1 : 0.01));
         settled();

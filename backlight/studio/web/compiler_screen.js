@@ -1,15 +1,14 @@
 // Compiler: what it makes of a model, stage by stage; where its time goes, under the machine's roof.
 
+import { twoPanes } from "/web/compiler_lines.js";
 import { button, choice, field, h, put, s, table } from "/web/dom.js";
 import { percent, power, short } from "/web/number.js";
 
 export async function open(main, page) {
   const { say, ask } = page;
   const known = await ask("compiler.choices");
-  let stage = "calls";
   const problem = h("div", {});
-  const text = h("pre", { tabindex: 0, role: "region", "aria-label": say("compiler.text") });
-  const about = h("p", { class: "note" });
+  const panes = twoPanes(page, known.stages, () => load());
   const measured = h("div", { class: "columns" });
   const model = choice(known.models, "mlp", run, { "data-first": true });
   const size = choice(
@@ -19,20 +18,6 @@ export async function open(main, page) {
   );
   const batch = h("input", { type: "number", min: 1, max: 128, value: 32, on: { change: run } });
   const inference = h("input", { type: "checkbox", on: { change: run } });
-  const stages = h(
-    "div",
-    { class: "row", role: "group", "aria-label": say("compiler.stages") },
-    known.stages.map((one) =>
-      button(
-        one,
-        () => {
-          stage = one;
-          load();
-        },
-        { "data-stage": one },
-      ),
-    ),
-  );
   const go = button(say("compiler.measure"), measure, { class: "main", "data-measure": true });
 
   put(
@@ -56,7 +41,7 @@ export async function open(main, page) {
         problem,
         h("p", { class: "note" }, say("compiler.told")),
       ),
-      h("div", { class: "columns" }, measured, h("section", { class: "columns" }, stages, about, text)),
+      h("div", { class: "columns" }, measured, panes.element),
     ),
   );
 
@@ -73,18 +58,16 @@ export async function open(main, page) {
   }
 
   function load() {
-    for (const tab of stages.children) tab.setAttribute("aria-pressed", String(tab.dataset.stage === stage));
-    about.textContent = say("compiler.working");
-    ask("compiler.stage", { ...params(), stage }).then(
+    panes.working();
+    ask("compiler.stage", { ...params(), ...panes.chosen() }, { latest: true }).then(
       (found) => {
         put(problem);
-        text.textContent = found.text;
-        about.textContent = say(found.length > found.text.length ? "compiler.cut" : "compiler.lines", {
-          lines: found.lines.toLocaleString(),
-          stage,
-        });
+        panes.show(found);
       },
-      (error) => page.complain(problem, error),
+      (error) => {
+        panes.failed();
+        page.complain(problem, error);
+      },
     );
   }
 
@@ -103,24 +86,24 @@ export async function open(main, page) {
         "div",
         { class: "tiles" },
         [
-          ["compiler.time", `${short(found.milliseconds, 3)} ms`],
-          ["compiler.calls", String(found.lines.length)],
+          ["compiler.time", found.milliseconds < 1 ? `${micro(found.milliseconds)} µs` : `${short(found.milliseconds, 3)} ms`],
+          ["compiler.calls", String(found.calls)],
           ["compiler.kernels", String(found.kernels)],
           ["compiler.threads", String(found.threads)],
-          ["compiler.memory", `${short(found.memory / 2 ** 20, 3)} MiB`],
+          ["compiler.memory", bytes(found.memory)],
         ].map(([name, value]) => h("div", { class: "tile" }, h("span", {}, say(name)), h("b", {}, value))),
       ),
       h(
         "div",
-        { class: "halves" },
+        { class: "roofed" },
         roof(found),
         table(
-          ["compiler.call", "compiler.ms", "compiler.part", "GFLOP/s", "GB/s", "compiler.peak"].map((one) =>
+          ["compiler.call", "µs", "compiler.part", "GFLOP/s", "GB/s", "compiler.peak"].map((one) =>
             one.includes(".") ? say(one) : one,
           ),
           found.lines.map((one) => [
-            h("span", { title: one.label }, one.label.slice(0, 42)),
-            short(one.ms, 3),
+            h("span", { title: one.label }, one.label.length > 42 ? `${one.label.slice(0, 41)}…` : one.label),
+            micro(one.ms),
             percent(one.ms / found.milliseconds),
             one.gflops ? short(one.gflops, 3) : "–",
             short(one.gbs, 3),
@@ -130,6 +113,14 @@ export async function open(main, page) {
         ),
       ),
     );
+  }
+
+  function micro(milliseconds) {
+    return short(1000 * milliseconds, 3);
+  }
+
+  function bytes(count) {
+    return count < 2 ** 20 ? `${short(count / 2 ** 10, 3)} KiB` : `${short(count / 2 ** 20, 3)} MiB`;
   }
 
   /** The roofline: no call can be above memory's slope or the flat top of the multiply-adds. */
@@ -211,5 +202,5 @@ export async function open(main, page) {
   }
 
   load();
-  return { again: load };
+  return { again: load, key: panes.key, keys: [["↑ ↓", "keys.lines"]] };
 }

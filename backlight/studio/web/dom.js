@@ -63,7 +63,7 @@ export function table(head, rows, attributes = {}) {
     { class: "scroll", tabindex: 0, role: "region", "aria-label": attributes.caption || head[0] },
     h(
       "table",
-      {},
+      { "aria-label": attributes.caption ? null : head.join(", ") },
       attributes.caption ? h("caption", {}, attributes.caption) : null,
       h(
         "thead",
@@ -104,4 +104,9 @@ export function surface(width, height, attributes = {}) {
 /** The value of a colour of the theme. */
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** `#rrggbb` as three numbers. */
+export function parsed(hex) {
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 }

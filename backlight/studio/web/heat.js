@@ -1,7 +1,6 @@
 // Arrays as small pictures: blue below zero, orange above, the ground where a number is zero.
 
-import { colour, h } from "/web/dom.js";
-import { parsed } from "/web/plane.js";
+import { colour, h, parsed } from "/web/dom.js";
 
 /** Paint numbers (rows × columns) on a canvas, with a scale of their own unless one is given. */
 export function paint(canvas, numbers, rows, columns, largest = 0) {

@@ -1,10 +1,14 @@
-// The inputs of a circuit: a slider and a number for each, an array as its rows. Ends edit in place.
+// The inputs of a circuit: a slider and a number for each, an array as its entries.
 
 import { button, h, put } from "/web/dom.js";
+import { isSmall, matrixKnob } from "/web/matrix_knob.js";
 import { fixed, short } from "/web/number.js";
 
-/** `moved(name)` is told of every move, `settled()` when a slider is let go. */
-export function knobs(page, moved, settled) {
+/**
+ * `moved(name)` is told of every move, `settled()` when a slider is let go, `reshaped()` when an array
+ * was typed anew.
+ */
+export function knobs(page, moved, settled, reshaped) {
   const { say } = page;
   const element = h("div", {});
   let rows = new Map();
@@ -16,7 +20,7 @@ export function knobs(page, moved, settled) {
     const names = Object.keys(inputs);
     if (
       names.join() === [...rows.keys()].join() &&
-      names.every((name) => Array.isArray(inputs[name]) === rows.get(name).array)
+      names.every((name) => rows.get(name).fits(inputs[name]))
     ) {
       names.forEach((name) => rows.get(name).write());
       return;
@@ -25,6 +29,7 @@ export function knobs(page, moved, settled) {
     put(
       element,
       [...rows.values()].map((row) => row.element),
+      [...rows.values()].some((row) => row.slopes) && h("p", { class: "note" }, say("circuit.strips")),
     );
     if (!rows.has(chosen)) chosen = names[0] ?? "";
   }
@@ -88,52 +93,83 @@ export function knobs(page, moved, settled) {
 
     write();
     return {
-      array: false,
+      fits: (found) => !Array.isArray(found),
       write,
+      change,
       nudge: (by) => change(Number((values[name] + by).toFixed(6))),
       gradient,
       element: h("div", { class: "knob" }, h("b", { title: name }, name), slider, number, gradient),
     };
   }
 
+  /** An array: a field an entry where it is small, and its rows as text, which may have another shape. */
   function matrix(name) {
     const text = h("input", {
       type: "text",
       class: "matrix",
       value: JSON.stringify(values[name]),
       "aria-label": say("circuit.value_of", { name }),
-      on: {
-        change: () => {
-          try {
-            values[name] = JSON.parse(text.value);
-          } catch {
-            return;
-          }
-          moved(name);
-          settled();
-        },
-      },
+      on: { change: reread },
     });
     const gradient = h("span", { class: "gradient" });
+    let entry = () => [0, 0];
+    const small = isSmall(values[name])
+      ? matrixKnob(say, name, () => values[name], {
+          moved: () => {
+            text.value = JSON.stringify(values[name]);
+            moved(name);
+          },
+          settled,
+          focused: (which) => {
+            [chosen, entry] = [name, which];
+          },
+        })
+      : null;
+    const form = JSON.stringify(values[name]).replace(/[^[\],]/g, "");
+
+    function reread() {
+      try {
+        values[name] = JSON.parse(text.value);
+      } catch {
+        return;
+      }
+      reshaped();
+    }
+
     return {
-      array: true,
+      fits: (found) => Array.isArray(found) && JSON.stringify(found).replace(/[^[\],]/g, "") === form,
       gradient,
-      nudge: () => {},
+      slopes: small?.slopes,
+      nudge: (by) => small?.nudge(entry(), by),
       write: () => {
         text.value = JSON.stringify(values[name]);
+        small?.write();
       },
-      element: h("div", { class: "knob" }, h("b", {}, name), h("span", {}), h("span", {}), text, gradient),
+      element: h(
+        "div",
+        { class: "knob" },
+        h("b", { title: name }, name),
+        text,
+        small ? small.element : gradient,
+      ),
     };
   }
 
   return {
     element,
     make,
-    gradients(found) {
-      for (const [name, row] of rows) row.gradient.textContent = `∇ ${found[name] ?? "–"}`;
+    gradients(found, slopes) {
+      for (const [name, row] of rows) {
+        row.gradient.textContent = `∇ ${found[name] ?? "–"}`;
+        row.slopes?.(slopes[name] ?? null);
+      }
     },
     nudge: (by) => rows.get(chosen)?.nudge(by),
-    names: () => [...rows.keys()],
+    /** One number moved otherwise, such as by its box in the drawing. */
+    set(name, value) {
+      chosen = name;
+      rows.get(name)?.change?.(value);
+    },
     /** Buttons that make a slider of each name without a value. */
     offer: (missing, add) =>
       h(

@@ -147,6 +147,7 @@ export function modes(page, result, state, asked, fail, show) {
               )
             : null,
           found.layer ? h("p", { class: "note" }, say("look.cam_layer", { layer: found.layer })) : null,
+          h("p", { class: "note" }, say(found.signed ? "look.saliency_signed" : "look.saliency_size")),
         ],
         say(`look.method.${found.method}`),
       ),
@@ -215,7 +216,11 @@ export function modes(page, result, state, asked, fail, show) {
               "figure",
               { class: "picture" },
               h("img", { src: one.picture, class: "pixels", alt: state().seen.classes[one.class] }),
-              h("figcaption", {}, `${state().seen.classes[one.class]} ${percent(one.probability, 0)}`),
+              h(
+                "figcaption",
+                {},
+                say("look.verdict", { class: state().seen.classes[one.class], share: percent(one.probability, 0) }),
+              ),
             ),
           ),
         ),

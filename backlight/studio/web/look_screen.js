@@ -1,7 +1,9 @@
 // Look inside: a picture through a net, layer by layer; which pixels count; what classes and layers like.
 
 import { button, choice, field, h, put } from "/web/dom.js";
+import { Lost, Refused, Stale } from "/web/live.js";
 import { modes } from "/web/look_modes.js";
+import { own } from "/web/look_own.js";
 import { percent, short } from "/web/number.js";
 
 const MODES = ["layers", "saliency", "occlusion", "adversary", "classes", "dream"];
@@ -25,7 +27,8 @@ export async function open(main, page) {
     run,
     (name) => {
       run = name;
-      example = 0;
+      example = which.value = 0;
+      mine.forget();
       load();
     },
     { "data-first": true },
@@ -37,10 +40,12 @@ export async function open(main, page) {
     on: {
       change: () => {
         example = Number(which.value);
+        mine.forget();
         load();
       },
     },
   });
+  const mine = own(page, () => load());
   const target = h("select", { on: { change: show } });
   const method = choice(
     known.methods.map((one) => [one, say(`look.method.${one}`)]),
@@ -59,8 +64,14 @@ export async function open(main, page) {
     step: 0.01,
     value: 0,
     "aria-label": say("look.epsilon"),
-    on: { change: show },
+    on: {
+      input: () => {
+        sized.textContent = percent(Number(epsilon.value), 0);
+      },
+      change: show,
+    },
   });
+  const sized = h("output", {}, "0 %");
   const layer = h("select", {});
   const numbers = Object.fromEntries(
     [
@@ -94,22 +105,28 @@ export async function open(main, page) {
       h(
         "div",
         { class: "columns" },
-        h("section", { class: "card" }, field(say("net.run"), picker), field(say("net.example"), which), image, answer),
+        h("section", { class: "card" }, field(say("net.run"), picker), field(say("net.example"), which), mine.element, image, answer),
         options,
       ),
       h("div", { class: "columns" }, tabs, problem, result),
     ),
   );
 
-  const params = (more = {}) => ({ run, example, ...more });
+  const params = (more = {}) => ({ run, example, ...mine.params(), ...more });
   const aim = () => (target.value === "" ? {} : { target: Number(target.value) });
 
   function load() {
+    put(problem);
     put(result, h("p", { class: "quiet" }, say("look.loading")));
-    ask("look.open", params()).then((found) => {
+    under?.cancel?.();
+    under = ask("look.open", params(), { latest: true });
+    under.then((found) => {
+      mine.wants(found.wants);
       seen = found;
+      image.hidden = false;
       image.src = found.picture;
-      image.alt = seen.alt = say("net.image", { label: found.classes[found.label] });
+      image.alt = seen.alt =
+        found.label === null ? say("look.own_alt") : say("net.image", { label: found.classes[found.label] });
       which.max = found.examples - 1;
       put(
         target,
@@ -136,7 +153,16 @@ export async function open(main, page) {
         ]),
       );
       show();
-    }, fail);
+    }, unopened);
+  }
+
+  function unopened(error) {
+    if (error instanceof Refused) {
+      seen = null;
+      image.hidden = true;
+      put(answer);
+    }
+    fail(error);
   }
 
   const state = () => ({ seen, params, aim, method: method.value, kind: kind.value, epsilon: Number(epsilon.value) });
@@ -146,6 +172,7 @@ export async function open(main, page) {
   const shows = modes(page, result, state, asked, fail, show);
 
   function fail(error) {
+    if (error instanceof Stale || error instanceof Lost) return; // something newer is on its way
     put(result);
     page.complain(problem, error);
   }
@@ -154,24 +181,23 @@ export async function open(main, page) {
     put(problem);
     for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.dataset.mode === mode));
     const fields = {
-      layers: [h("p", { class: "note" }, say("look.layers_told"))],
-      saliency: [
+      layers: () => [h("p", { class: "note" }, say("look.layers_told"))],
+      saliency: () => [
         field(say("look.how"), method),
         field(say("look.of"), kind),
         field(say("look.class"), target),
-        h("p", { class: "note" }, say("look.saliency_told")),
       ],
-      occlusion: [field(say("look.class"), target), h("p", { class: "note" }, say("look.occlusion_told"))],
-      adversary: [field("ε", epsilon), h("p", { class: "note" }, say("look.adversary_told"))],
-      classes: [h("p", { class: "note" }, say("look.classes_told"))],
-      dream: [
+      occlusion: () => [field(say("look.class"), target), h("p", { class: "note" }, say("look.occlusion_told"))],
+      adversary: () => [field("ε", h("span", {}, epsilon, sized)), h("p", { class: "note" }, say("look.adversary_told"))],
+      classes: () => [h("p", { class: "note" }, say("look.classes_told"))],
+      dream: () => [
         field(say("look.layer"), layer),
         ...Object.entries(numbers).map(([name, element]) => field(say(`look.${name}`), element)),
         button(say("look.start_dream"), dream, { class: "main", "data-dream": true }),
         h("p", { class: "note" }, say("look.dream_told")),
       ],
     };
-    put(options, h("h2", {}, say(`look.${mode}`)), fields[mode]);
+    put(options, h("h2", {}, say(`look.${mode}`)), fields[mode]());
     if (!seen) return;
     under?.cancel?.();
     const draws = { ...shows, dream: () => put(result, h("p", { class: "quiet" }, say("look.not_yet"))) };

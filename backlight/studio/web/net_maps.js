@@ -27,13 +27,14 @@ export function netMaps(page, picked) {
       for (let k = 0; k < wide; k++) {
         const from = which * size + k * rows * columns;
         const canvas = paint(into.children[k], found.floats.subarray(from, from + rows * columns), rows, columns, most);
-        canvas.style.setProperty("width", rows === 1 ? "100%" : extent(columns));
-        canvas.style.setProperty("height", rows === 1 ? "24px" : extent(rows));
+        canvas.style.setProperty("width", rows === 1 ? "100%" : extent(columns, wide));
+        canvas.style.setProperty("height", rows === 1 ? "24px" : extent(rows, wide));
       }
     });
   }
 
-  const extent = (cells) => `${Math.max(44, Math.min(96, 2 * cells))}px`;
+  /** Few maps are shown large. */
+  const extent = (cells, count) => `${Math.max(44, Math.min(count <= 4 ? 184 : 96, (count <= 4 ? 8 : 4) * cells))}px`;
 
   function made(channel) {
     const label = page.say("net.channel", { number: channel });

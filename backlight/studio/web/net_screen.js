@@ -9,9 +9,10 @@ export async function open(main, page) {
   const runs = await ask("net.choices");
   let run = page.address().get("run") ?? "fresh";
   if (!runs.some((one) => one.run === run)) run = "fresh";
+  let held = page.recall();
   let net = null;
-  let example = 0;
-  let layer = "x";
+  let example = held.example ?? 0;
+  let layer = held.layer ?? "x";
   let chosen = null;
   let tabs = [];
   let last = null;
@@ -65,6 +66,14 @@ export async function open(main, page) {
   const told = h("p", {}, say("net.choose"));
   const change = h("p", { class: "note", "data-change": true });
   const weights = h("select", { on: { change: () => pick("weight", weights.value) } });
+  const index = h("input", {
+    type: "number",
+    min: 0,
+    step: 1,
+    disabled: true,
+    "data-index": true,
+    on: { change: () => chosen && pick(chosen.kind, chosen.name, Number(index.value)) },
+  });
   const shares = h("div", { class: "bars" });
   const loss = h("b", { class: "value", "data-loss": true });
   const list = h("div", {});
@@ -86,6 +95,8 @@ export async function open(main, page) {
   function show(found) {
     net = found;
     chosen = null;
+    index.disabled = true;
+    index.value = "";
     last = null;
     layer = net.layers.some((one) => one.path === layer) ? layer : "x";
     image.src = net.picture;
@@ -145,6 +156,7 @@ export async function open(main, page) {
               button(say("net.weight"), () => pick("weight", weights.value), { "data-weight": true }),
             ),
             field(say("net.parameter"), weights),
+            field(say("net.index"), index),
             told,
             slider,
             change,
@@ -179,17 +191,22 @@ export async function open(main, page) {
       ),
     );
     follow();
+    const { kind, name, index: place, now } = held.chosen ?? {};
+    held = {};
+    if (kind) pick(kind, name, place, now);
   }
 
-  function pick(kind, name, index = null) {
+  function pick(kind, name, place = null, now = null) {
     const asked =
-      index === null ? ask("net.strongest", { example, name }) : ask("net.number", { example, name, index });
+      place === null ? ask("net.strongest", { example, name }) : ask("net.number", { example, name, index: place });
     asked.then(
       (found) => {
-        chosen = { kind, ...found, now: found.value };
+        chosen = { kind, ...found, now: now ?? found.value };
         slider.disabled = false;
         [slider.min, slider.max] = [-Math.max(found.reach, 1e-3), Math.max(found.reach, 1e-3)];
-        slider.value = found.value;
+        slider.value = chosen.now;
+        index.disabled = false;
+        [index.value, index.max] = [found.index, found.count - 1];
         put(
           told,
           say(`net.is_${kind}`, {
@@ -254,5 +271,9 @@ export async function open(main, page) {
   }
 
   load();
-  return { again: load, repaint: () => last && pictures.show(last) };
+  return {
+    again: load,
+    repaint: () => last && pictures.show(last),
+    state: () => ({ example, layer, chosen }),
+  };
 }

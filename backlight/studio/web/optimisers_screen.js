@@ -3,7 +3,7 @@
 import { chart } from "/web/charts.js";
 import { button, choice, field, h, put } from "/web/dom.js";
 import { short } from "/web/number.js";
-import { paths, ranking } from "/web/race_paths.js";
+import { limit, paths, ranking } from "/web/race_paths.js";
 
 const FIRST = ["gradient-descent", "sgd", "adam", "rmsprop"];
 const MOST = 8;
@@ -21,12 +21,12 @@ export async function open(main, page) {
 
   const canvas = h("canvas", {
     class: "plane",
-    width: 520,
-    height: 520,
+    width: 920,
+    height: 920,
     tabindex: 0,
     role: "img",
     "aria-label": say("race.canvas"),
-    on: { click: place },
+    on: { click: place, keydown: walk },
   });
   const problem = h("div", {});
   const bound = h("p", { class: "note" });
@@ -48,6 +48,7 @@ export async function open(main, page) {
     on: {
       change: () => {
         surface = { key: "", formula: formula.value, start };
+        surfaces.value = "";
         run();
       },
     },
@@ -66,9 +67,13 @@ export async function open(main, page) {
   const plays = button(say("race.play"), play, { class: "main", "data-play": true });
   const counted = h("span", { class: "note", "data-step": true });
   const surfaces = choice(
-    known.surfaces.map((one) => [one.key, one.name]),
+    [...known.surfaces.map((one) => [one.key, one.name]), ["", say("race.typed")]],
     surface.key,
     (key) => {
+      if (!key) {
+        formula.focus();
+        return;
+      }
       surface = known.surfaces.find((one) => one.key === key);
       formula.value = surface.formula;
       start = [...surface.start];
@@ -181,6 +186,17 @@ export async function open(main, page) {
     run();
   }
 
+  /** Shift and an arrow move the place where the race starts. */
+  function walk(event) {
+    const [right, up] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
+    if (right === undefined || !event.shiftKey || event.ctrlKey || !found) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [left, bottom, end, top] = found.box;
+    start = [start[0] + (right * (end - left)) / 50, start[1] + (up * (top - bottom)) / 50];
+    run();
+  }
+
   function run() {
     const lr = 10 ** Number(rate.value);
     rated.textContent = short(lr, 3);
@@ -201,32 +217,9 @@ export async function open(main, page) {
         put(problem);
         const first = found === null;
         found = answer;
-        limits(lr);
-        go(first ? 0 : at);
+        limit(found, lr, mark, bound, say);
+        go(first ? Infinity : at); // at first what will happen is shown whole
       },
-    );
-  }
-
-  function limits(lr) {
-    const { largest, quadratic } = found;
-    mark.hidden = !(quadratic && largest > 0);
-    if (mark.hidden) {
-      put(bound, largest > 0 ? say("race.curved", { largest: short(largest, 3) }) : "");
-      return;
-    }
-    const limit = 2 / largest;
-    mark.style.setProperty("left", `${Math.max(0, Math.min(100, ((Math.log10(limit) + 4) / 5) * 100))}%`);
-    put(
-      bound,
-      h(
-        "span",
-        { class: lr > limit ? "warm" : null },
-        say(lr > limit ? "race.above" : "race.below", {
-          largest: short(largest, 3),
-          limit: short(limit, 3),
-          lr: short(lr, 3),
-        }),
-      ),
     );
   }
 
@@ -284,6 +277,7 @@ export async function open(main, page) {
       ["Space", "keys.play"],
       ["→ ←", "keys.steps"],
       ["0", "keys.renew"],
+      ["⇧ ← → ↑ ↓", "keys.place"],
     ],
     key(event) {
       if (event.key === " ") play();

@@ -1,55 +1,55 @@
 // The plane of a toy: the probability of each class as colour, the boundary as a line, points on top.
+// Points are picked, dragged, painted and erased, by mouse, finger and keys.
 
 import { colour, h } from "/web/dom.js";
+import { paintField } from "/web/field.js";
 
-const SHAPES = ["circle", "square", "triangle", "diamond", "cross"];
+export const SHAPES = ["circle", "square", "triangle", "diamond", "cross"];
+const [NEAR, FAR, APART] = [0.03, 0.008, 0.035]; // shares of the picture's width
+const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
-/** `#rrggbb` as three numbers. */
-export function parsed(hex) {
-  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-}
-
-/** A canvas of the plane. `picked(index)` is told of a point that is clicked. */
-export function plane(label, picked) {
+/**
+ * A canvas of the plane. `picked(index)` is told of a point that is chosen. `edits`: moved(index, x, y),
+ * painted(x, y, label), erased(index), and tool(), which answers "pick", "erase" or a class to paint.
+ */
+export function plane(label, picked, edits) {
   const canvas = h("canvas", {
     class: "plane",
-    width: 480,
-    height: 480,
-    role: "img",
+    width: 720,
+    height: 720,
+    role: "application",
     tabindex: 0,
     "aria-label": label,
-    on: {
-      click: (event) => {
-        const box = canvas.getBoundingClientRect();
-        nearest((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-      },
-      keydown: (event) => {
-        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-        if (!step || !data) return;
-        chosen = (chosen + step + data.labels.length) % data.labels.length;
-        event.preventDefault();
-        event.stopPropagation();
-        picked(chosen);
-        draw();
-      },
-    },
+    on: { pointerdown: press, pointermove: follow, pointerup: release, pointercancel: () => (held = null), keydown: key },
   });
+  // A finger scrolls the page, except where it grabs a point or paints.
+  canvas.addEventListener(
+    "touchstart",
+    (event) => {
+      const [x, y] = share(event.touches[0]);
+      if (edits.tool() !== "pick" || nearest(x, y)[1] < NEAR) event.preventDefault();
+    },
+    { passive: false },
+  );
   const pen = canvas.getContext("2d");
-  const small = document.createElement("canvas");
   let data = null;
   let field = null;
   let chosen = -1;
+  let held = null; // the point or the brush that is dragged
+
+  function share(event) {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  }
 
   function nearest(x, y) {
-    if (!data) return;
-    let best = 1e9;
-    data.points.forEach((point, index) => {
+    let [best, away] = [-1, 1e9];
+    data?.points.forEach((point, index) => {
       const [px, py] = place(point);
-      const away = (px / canvas.width - x) ** 2 + (py / canvas.height - y) ** 2;
-      if (away < best) [best, chosen] = [away, index];
+      const far = Math.hypot(px / canvas.width - x, py / canvas.height - y);
+      if (far < away) [best, away] = [index, far];
     });
-    picked(chosen);
-    draw();
+    return [best, away];
   }
 
   function place([x, y]) {
@@ -57,90 +57,127 @@ export function plane(label, picked) {
     return [((x - left) / (right - left)) * canvas.width, ((top - y) / (top - bottom)) * canvas.height];
   }
 
-  function ground() {
-    const [rows, columns, classes] = field.shape;
-    small.width = columns;
-    small.height = rows;
-    const image = new ImageData(columns, rows);
-    const inks = Array.from({ length: classes }, (_, k) => parsed(colour(`--c${k}`)));
-    const paper = parsed(colour("--ground"));
-    for (let cell = 0; cell < rows * columns; cell++) {
-      let best = 0;
-      for (let k = 1; k < classes; k++)
-        if (field.floats[cell * classes + k] > field.floats[cell * classes + best]) best = k;
-      const sure = (field.floats[cell * classes + best] - 1 / classes) / (1 - 1 / classes);
-      const share = 0.08 + 0.34 * Math.max(0, Math.min(1, sure));
-      for (let c = 0; c < 3; c++) image.data[cell * 4 + c] = paper[c] + (inks[best][c] - paper[c]) * share;
-      image.data[cell * 4 + 3] = 255;
-    }
-    small.getContext("2d").putImageData(image, 0, 0);
-    pen.imageSmoothingEnabled = true;
-    pen.drawImage(small, 0, 0, canvas.width, canvas.height);
-    boundary(rows, columns, classes);
+  function there([x, y]) {
+    const [left, bottom, right, top] = data.box;
+    const inside = (one) => Math.max(0.005, Math.min(0.995, one));
+    return [left + inside(x) * (right - left), top - inside(y) * (top - bottom)].map((one) => Number(one.toFixed(4)));
   }
 
-  function boundary(rows, columns, classes) {
-    // Where the winner changes from one cell to the next: seen without colours too.
-    const winner = (row, column) => {
-      const at = (row * columns + column) * classes;
-      let best = 0;
-      for (let k = 1; k < classes; k++) if (field.floats[at + k] > field.floats[at + best]) best = k;
-      return best;
-    };
-    const [w, t] = [canvas.width / columns, canvas.height / rows];
-    pen.strokeStyle = colour("--text");
-    pen.lineWidth = 1.2;
-    pen.beginPath();
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        const own = winner(row, column);
-        if (column + 1 < columns && winner(row, column + 1) !== own) {
-          pen.moveTo((column + 1) * w, row * t);
-          pen.lineTo((column + 1) * w, (row + 1) * t);
-        }
-        if (row + 1 < rows && winner(row + 1, column) !== own) {
-          pen.moveTo(column * w, (row + 1) * t);
-          pen.lineTo((column + 1) * w, (row + 1) * t);
-        }
-      }
+  // ── by mouse and finger ─────────────────────────────────────────────────────────────────────
+  function press(event) {
+    if (!data || event.button > 0) return;
+    const at = share(event);
+    const tool = edits.tool();
+    canvas.setPointerCapture(event.pointerId);
+    if (typeof tool === "number") {
+      held = { brush: tool, at };
+      edits.painted(...there(at), tool);
+      return;
     }
-    pen.stroke();
+    const [index, away] = nearest(...at);
+    held = { index, at, grabbed: away < NEAR, moved: false };
+    if (tool === "erase") {
+      held = null;
+      if (away < NEAR) edits.erased(index);
+    }
+  }
+
+  function follow(event) {
+    const at = share(event);
+    if (!held) {
+      canvas.style.setProperty("cursor", edits.tool() === "pick" && nearest(...at)[1] < NEAR ? "grab" : "crosshair");
+      return;
+    }
+    const far = Math.hypot(at[0] - held.at[0], at[1] - held.at[1]);
+    if ("brush" in held) {
+      if (far < APART) return;
+      held.at = at;
+      edits.painted(...there(at), held.brush);
+    } else if (held.grabbed && (held.moved || far > FAR)) {
+      held.moved = true;
+      shift(held.index, there(at));
+    }
+  }
+
+  function release() {
+    const last = held;
+    held = null;
+    if (!last || "brush" in last) return;
+    if (!last.moved && last.index >= 0) choose(last.index);
+    else if (last.moved && last.index === chosen) picked(chosen);
+  }
+
+  function shift(index, to) {
+    data.points[index] = to;
+    edits.moved(index, ...to);
+    draw();
+  }
+
+  function choose(index) {
+    chosen = index;
+    picked(index);
+    draw();
+  }
+
+  // ── by keys ─────────────────────────────────────────────────────────────────────────────────
+  function key(event) {
+    if (!data || event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = STEPS[event.key];
+    const known = chosen >= 0 && chosen < data.points.length;
+    if (step && event.shiftKey && known) {
+      const [x, y] = place(data.points[chosen]);
+      shift(chosen, there([x / canvas.width + 0.01 * step[0], y / canvas.height - 0.01 * step[1]]));
+      picked(chosen);
+    } else if (step) {
+      const count = data.labels.length;
+      choose((chosen + (step[0] - step[1]) + count) % count);
+    } else if ((event.key === "Delete" || event.key === "Backspace") && known) edits.erased(chosen);
+    else if (/^[1-8]$/.test(event.key) && known) {
+      const [x, y] = place(data.points[chosen]);
+      edits.painted(...there([x / canvas.width + 0.03, y / canvas.height]), Math.min(data.classes, event.key - 1));
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   function draw() {
     pen.fillStyle = colour("--ground");
     pen.fillRect(0, 0, canvas.width, canvas.height);
     if (!data) return;
-    if (field) ground();
-    pen.lineWidth = 1.2;
+    if (field) paintField(canvas, field.floats, ...field.shape);
+    const wrong = new Set(field?.wrong);
+    const inks = Array.from({ length: 8 }, (_, k) => colour(`--c${k}`));
+    const [ground, text] = [colour("--ground"), colour("--text")];
     data.points.forEach((point, index) => {
-      const [x, y] = place(point);
-      pen.fillStyle = colour(`--c${data.labels[index] % 8}`);
-      pen.strokeStyle = colour("--ground");
-      marker(pen, SHAPES[data.labels[index] % SHAPES.length], x, y, 5);
+      pen.fillStyle = inks[data.labels[index] % 8];
+      pen.strokeStyle = wrong.has(index) ? text : ground;
+      pen.lineWidth = wrong.has(index) ? 3.4 : 1.6;
+      marker(pen, SHAPES[data.labels[index] % SHAPES.length], ...place(point), 8);
     });
     if (chosen >= 0 && chosen < data.points.length) {
-      const [x, y] = place(data.points[chosen]);
       pen.strokeStyle = colour("--text");
-      pen.lineWidth = 2.5;
+      pen.lineWidth = 3;
       pen.beginPath();
-      pen.arc(x, y, 11, 0, 7);
+      pen.arc(...place(data.points[chosen]), 16, 0, 7);
       pen.stroke();
     }
   }
 
   return {
     element: canvas,
-    points(found) {
+    points(found, same = false) {
+      const kept = same && held && !("brush" in held) && held.moved ? [held.index, data.points[held.index]] : null;
       data = found;
-      field = null;
-      chosen = -1;
+      if (kept && kept[0] < data.points.length) data.points[kept[0]] = kept[1];
+      if (!same) [field, chosen] = [null, -1];
       draw();
     },
     field(found) {
       field = found;
       draw();
     },
+    chosen: () => chosen,
+    choose,
     draw,
   };
 }

@@ -1,7 +1,7 @@
 // The surface of a race from above, with every racer's path so far.
 
-import { contour } from "/web/contour.js";
-import { colour, table } from "/web/dom.js";
+import { axes, contour, unit } from "/web/contour.js";
+import { colour, h, put, table } from "/web/dom.js";
 import { short } from "/web/number.js";
 import { marker } from "/web/plane.js";
 
@@ -16,17 +16,18 @@ export function paths(canvas, race, step) {
     ((x - left) / (right - left)) * canvas.width,
     ((top - y) / (top - bottom)) * canvas.height,
   ];
+  axes(canvas, race.box, ["x", "y"]);
   race.racers.forEach((one, k) => {
     const path = one.path.slice(0, step + 1).filter((point) => point.every((value) => typeof value === "number"));
     pen.strokeStyle = colour(`--c${k % 8}`);
-    pen.lineWidth = 2;
+    pen.lineWidth = 2 * unit(canvas);
     pen.beginPath();
     path.forEach((point) => pen.lineTo(...place(point)));
     pen.stroke();
     if (!path.length) return;
     pen.fillStyle = colour(`--c${k % 8}`);
     pen.strokeStyle = colour("--ground");
-    marker(pen, SHAPES[k % SHAPES.length], ...place(path[path.length - 1]), 7);
+    marker(pen, SHAPES[k % SHAPES.length], ...place(path[path.length - 1]), 7 * unit(canvas));
   });
 }
 
@@ -40,4 +41,17 @@ export function ranking(race, step, name, say) {
     .map((one) => [name(one.key), rate(one), short(height(one)), Math.min(step + 1, one.evaluations)]);
   const heads = [say("race.rule"), say("race.lr"), "f", say("race.evaluations")];
   return table(heads, rows, { caption: say("race.standing", { step }) });
+}
+
+/** Say which step size is the largest that gradient descent bears, and mark it on the slider. */
+export function limit({ largest, quadratic }, lr, mark, place, say) {
+  mark.hidden = !(quadratic && largest > 0);
+  if (mark.hidden) {
+    put(place, largest > 0 ? say("race.curved", { largest: short(largest, 3) }) : "");
+    return;
+  }
+  const most = 2 / largest;
+  mark.style.setProperty("left", `${Math.max(0, Math.min(100, ((Math.log10(most) + 4) / 5) * 100))}%`);
+  const told = { largest: short(largest, 3), limit: short(most, 3), lr: short(lr, 3) };
+  put(place, h("span", { class: lr > most ? "warm" : null }, say(lr > most ? "race.above" : "race.below", told)));
 }

@@ -3,7 +3,9 @@
 import { chart } from "/web/charts.js";
 import { remarks } from "/web/doctor.js";
 import { button, h, put, s, table } from "/web/dom.js";
+import { Refused } from "/web/live.js";
 import { percent, seconds, short } from "/web/number.js";
+import { confusionCard } from "/web/runs_confusion.js";
 
 const MOST = 8;
 
@@ -17,7 +19,13 @@ export async function open(main, page) {
   let charts = [];
 
   async function load() {
-    const answer = await ask("runs.list");
+    let answer;
+    try {
+      answer = await ask("runs.list");
+    } catch (error) {
+      page.complain(problem, error);
+      return;
+    }
     found = answer.runs;
     for (const name of chosen) if (!found.some((one) => one.name === name)) chosen.delete(name);
     if (!chosen.size) found.slice(0, 2).forEach((one) => chosen.add(one.name));
@@ -46,49 +54,47 @@ export async function open(main, page) {
   }
 
   function drawList() {
-    const head = [
-      "",
-      "runs.name",
-      "runs.validation",
-      "axis.loss",
-      "axis.epoch",
-      "runs.state",
-      "runs.differs",
-      "runs.course",
-    ].map((one) => (one ? say(one) : "✓"));
+    const head = ["name", "validation", "loss", "epoch", "state", "course", "differs"];
+    const named = (one) => say(one === "loss" || one === "epoch" ? `axis.${one}` : `runs.${one}`);
     put(
       list,
       table(
-        [head[1], ...head.slice(2)],
+        head.map(named),
         found.map((run) => ({
           attributes: { "aria-selected": String(chosen.has(run.name)) },
           cells: [
             h(
               "label",
               { class: "tick" },
-              h("input", { type: "checkbox", checked: chosen.has(run.name), on: { change: () => toggle(run.name) } }),
+              h("input", {
+                type: "checkbox",
+                checked: chosen.has(run.name),
+                disabled: !chosen.has(run.name) && chosen.size >= MOST,
+                on: { change: () => toggle(run.name) },
+              }),
               run.name,
             ),
             percent(run.accuracy),
             short(run.loss, 3),
             short(run.epoch, 3),
-            run.problem
-              ? h("span", { class: "warm", title: run.problem }, say("runs.damaged"))
-              : say(`runs.${run.state}`),
-            h(
-              "span",
-              {},
-              Object.entries(run.differs)
-                .map(([key, value]) => `${key} ${value}`)
-                .join(", ") || "–",
-            ),
+            run.problem ? h("span", { class: "warm", title: run.problem }, say("runs.damaged")) : say(`runs.${run.state}`),
             spark(run.spark ?? []),
+            Object.entries(run.differs)
+              .map(([key, value]) => `${key} ${shown(value)}`)
+              .join(", ") || "–",
           ],
         })),
         { caption: say("runs.caption", { count: found.length }) },
       ),
     );
+    for (const row of list.querySelectorAll("tr")) row.lastChild.className = "apart";
     list.querySelector("input").dataset.first = "true";
+  }
+
+  /** A setting as one reads it: nothing is a dash, and a list its parts. */
+  function shown(value) {
+    if (value === "" || value === null || value === undefined || (Array.isArray(value) && !value.length)) return "–";
+    return Array.isArray(value) ? value.join("-") : String(value);
   }
 
   function spark(values) {
@@ -145,7 +151,7 @@ export async function open(main, page) {
       sound.length
         ? h(
             "div",
-            { class: "halves" },
+            { class: "pairs" },
             made("runs.steps", "axis.loss", (run) => run.steps, { smooth: true, log: { y: true } }),
             made("runs.held_loss", "axis.loss", (run) => ({ x: run.epochs.x, y: run.epochs.validation_loss })),
             made("runs.held_accuracy", "axis.accuracy", (run) => ({
@@ -163,17 +169,17 @@ export async function open(main, page) {
 
   function settings(runs) {
     const keys = [...new Set(runs.flatMap((run) => Object.keys(run.settings)))].sort();
-    const value = (run, key) => (key in run.settings ? String(run.settings[key]) : "–");
+    const value = (run, key) => shown(run.settings[key]);
     const apart = keys.filter((key) => new Set(runs.map((run) => value(run, key))).size > 1);
     const facts = [
-      [say("runs.parameters"), (run) => short(run.start.parameters, 6)],
+      [say("runs.parameters"), (run) => (run.start.parameters ?? "–").toLocaleString()],
       [
         say("runs.test"),
         (run) => (run.test_accuracy === null ? "–" : `${percent(run.test_accuracy)} ± ${percent(run.test_error)}`),
       ],
       [say("runs.looks"), (run) => short(run.looks)],
       [say("runs.seconds"), (run) => seconds(run.seconds)],
-      [say("runs.speed"), (run) => short(run.images_per_second, 3)],
+      [say("runs.speed"), (run) => (run.images_per_second ? Math.round(run.images_per_second).toLocaleString() : "–")],
     ];
     const rows = (names) => names.map((key) => [key, ...runs.map((run) => value(run, key))]);
     return h(
@@ -209,52 +215,24 @@ export async function open(main, page) {
 
   async function confusions(runs) {
     const answers = await Promise.all(
-      runs.slice(0, 2).map((run) => ask("runs.confusion", { run: run.name }).catch(() => null)),
+      runs.slice(0, 2).map((run) =>
+        ask("runs.confusion", { run: run.name }).catch((error) => (error instanceof Refused ? error : null)),
+      ),
     );
-    const cards = answers.map((one, k) =>
-      one
-        ? h(
-            "section",
-            { class: "card" },
-            h("h2", {}, say("runs.confusion", { name: runs[k].name, split: one.split })),
-            matrix(one),
-          )
-        : null,
-    );
+    const splits = ["train", "validation", "test"];
+    const cards = answers.map((one, k) => {
+      if (one instanceof Refused) return h("p", { class: "problem" }, one.message);
+      if (!one) return null;
+      const split = splits.includes(one.split) ? say(`runs.split_${one.split}`) : one.split;
+      return confusionCard(say("runs.confusion", { name: runs[k].name, split }), one, false, say);
+    });
     const [a, b] = answers;
-    if (a && b && a.classes.join() === b.classes.join()) {
+    if (a?.counts && b?.counts && a.classes.join() === b.classes.join()) {
       const counts = a.counts.map((row, i) => row.map((one, j) => one - b.counts[i][j]));
-      cards.push(
-        h(
-          "section",
-          { class: "card" },
-          h("h2", {}, say("runs.difference", { a: runs[0].name, b: runs[1].name })),
-          matrix({ classes: a.classes, counts }),
-        ),
-      );
+      const title = say("runs.difference", { a: runs[0].name, b: runs[1].name });
+      cards.push(confusionCard(title, { classes: a.classes, counts }, true, say));
     }
-    return h("div", { class: "halves" }, cards);
-  }
-
-  function matrix({ classes, counts }) {
-    const most = Math.max(1, ...counts.flatMap((row, i) => row.map((one, j) => (i === j ? 0 : Math.abs(one)))));
-    return table(
-      [say("runs.true_class"), ...classes],
-      counts.map((row, i) => [
-        classes[i],
-        ...row.map((one, j) => {
-          const wrong = i !== j && one !== 0;
-          const cell = h(
-            "span",
-            { class: wrong ? (one > 0 ? "gradient" : "value") : null },
-            one === 0 ? "·" : short(one),
-          );
-          if (wrong) cell.style.setProperty("font-weight", String(400 + 100 * Math.round((4 * Math.abs(one)) / most)));
-          return cell;
-        }),
-      ]),
-      { caption: say("runs.rows_true") },
-    );
+    return h("div", { class: "pairs" }, cards);
   }
 
   put(

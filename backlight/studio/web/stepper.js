@@ -90,5 +90,7 @@ export function stepper(page, shown) {
     forget() {
       at = null;
     },
+    at: () => at,
+    to: (number) => go(number, false),
   };
 }

@@ -18,6 +18,10 @@ export function panels(page) {
   function bars(into, numbers, usual) {
     const names = Object.keys(numbers);
     const largest = Math.max(...names.map((name) => numbers[name]), 1e-30);
+    if (!names.length) {
+      put(into, h("span", { class: "quiet" }, say("chart.empty")));
+      return;
+    }
     put(
       into,
       names.map((name) => {
@@ -27,7 +31,7 @@ export function panels(page) {
         return [
           h("span", {}, name),
           h("span", {}, h("i", { class: off || null, style: { width: `${100 * share}%` } })),
-          h("span", {}, short(value, 2), off ? ` ${say(`toy.${off}`)}` : ""),
+          h("span", {}, short(value, 2), value === 0 && !usual ? ` ${say("toy.dark")}` : off ? ` ${say(`toy.${off}`)}` : ""),
         ];
       }),
     );
@@ -52,6 +56,10 @@ export function panels(page) {
   }
 
   function histograms(found) {
+    if (!Object.keys(found).length) {
+      put(spread, h("p", { class: "note" }, say("chart.empty")));
+      return;
+    }
     put(
       spread,
       Object.entries(found).map(([path, one]) => {

@@ -59,7 +59,7 @@ export async function openRun(place, page) {
     page.keep({ kind: "run", run });
     end = watch(`run ${run}`, (frame) => {
       paused.disabled = !frame.alive;
-      resumed.disabled = frame.alive || frame.waiting || (frame.ended && !frame.stopped);
+      resumed.disabled = frame.alive || frame.waiting || frame.starting || Boolean(frame.problem) || (frame.ended && !frame.stopped);
       circuit.hidden = !frame.epochs?.x.length; // its net is saved then
       circuit.href = `/circuit?${new URLSearchParams({ run })}`;
       view.show(frame);

@@ -30,6 +30,7 @@ export async function open(main, page) {
   return {
     close: () => inner?.close(),
     again: () => show(kind),
+    state: () => inner?.state?.(),
     repaint: () => inner?.repaint?.(),
     key: (event) => inner?.key?.(event) ?? false,
     keys: [
@@ -37,6 +38,11 @@ export async function open(main, page) {
       ["→", "keys.step"],
       ["R", "keys.renew"],
       ["E", "keys.examine"],
+      ["C", "keys.collapse"],
+      ["← ↑ → ↓", "keys.points"],
+      ["Shift ← ↑ → ↓", "keys.move_point"],
+      ["1 … 8", "keys.paint_point"],
+      ["Del", "keys.erase_point"],
     ],
   };
 }

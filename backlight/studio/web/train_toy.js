@@ -5,17 +5,27 @@ import { examination } from "/web/doctor.js";
 import { button, choice, field, h, put } from "/web/dom.js";
 import { fixed, percent, short } from "/web/number.js";
 import { plane } from "/web/plane.js";
+import { toolbox } from "/web/toy_edit.js";
 import { panels } from "/web/toy_panels.js";
 import { pointPanels } from "/web/toy_point.js";
+import { warped } from "/web/warped.js";
 
 export async function openToy(place, page) {
-  const { say, ask, watch } = page;
+  const { say, ask, drag, watch } = page;
   const problem = h("div", {});
   const tiles = h("div", { class: "tiles" });
   const { units, weights, flow, ratios, spread, ...seen } = panels(page);
   const point = pointPanels(page);
   const doctor = examination(page);
-  const view = plane(say("toy.plane"), point.show);
+  const complain = (error) => page.complain(problem, error);
+  const tools = toolbox(page, () => now, taken, complain);
+  const hidden = warped(page);
+  const view = plane(say("toy.plane"), point.show, {
+    tool: tools.tool,
+    moved: (index, x, y) => drag("toy.move", { index, x, y }, (_, error) => error && complain(error)),
+    painted: (x, y, label) => ask("toy.paint", { x, y, label }).catch(complain),
+    erased: (index) => ask("toy.erase", { index }).catch(complain),
+  });
   const curves = chart({
     title: say("toy.curves"),
     x: say("axis.step"),
@@ -34,6 +44,7 @@ export async function openToy(place, page) {
   const known = await ask("toy.choices");
   let now = known.now;
   let running = now.state.running;
+  let paused = false; // the numbers are said aloud once it has come to rest
 
   // ── settings ──────────────────────────────────────────────────────────────────────────────
   const number = (name, attributes) =>
@@ -54,7 +65,11 @@ export async function openToy(place, page) {
     points: number("points", { min: 2, max: 400, step: 10 }),
     noise: number("noise", { min: 0, max: 2, step: 0.05 }),
     hidden: h("input", { type: "text", name: "hidden", value: now.choice.hidden.join(", "), on: { change: renew } }),
-    activation: choice(known.activation, now.choice.activation, renew, { name: "activation" }),
+    activation: choice(
+      known.activation.map((one) => [one, ["Step", "Identity"].includes(one) ? say(`toy.bend.${one}`) : one]),
+      now.choice.activation,
+      renew, { name: "activation" },
+    ),
     optimizer: choice(known.optimizer, now.choice.optimizer, renew, { name: "optimizer" }),
     lr: number("lr", { min: 0.000001, max: 100, step: "any" }),
     batch: number("batch", { min: 1, max: 2000, step: 8 }),
@@ -104,30 +119,51 @@ export async function openToy(place, page) {
   }
 
   function renew() {
-    ask("toy.make", chosen()).then(
-      (made) => {
-        now = made;
-        put(problem);
-        doctor.panel.hidden = true;
-        begin();
-      },
-      (error) => page.complain(problem, error),
-    );
+    ask("toy.make", chosen()).then(taken, complain);
+  }
+
+  /** Another toy is there. */
+  function taken(made) {
+    now = made;
+    put(problem);
+    doctor.panel.hidden = true;
+    write();
+    begin();
+  }
+
+  function write() {
+    for (const [name, element] of Object.entries(control)) {
+      const value = now.choice[name];
+      if (document.activeElement !== element) element.value = name === "hidden" ? value.join(", ") : value;
+    }
+    tools.renew(now.choice);
+  }
+
+  /** Something was changed here or in another tab: points, activation, or all of it. */
+  function refresh() {
+    drag("toy.choices", {}, (found) => {
+      if (!found) return;
+      const kind = ({ own, activation, lr, ...rest }) => JSON.stringify(rest);
+      const same = kind(found.now.choice) === kind(now.choice);
+      now = found.now;
+      write();
+      view.points(now, same);
+      if (!same) begin();
+    });
   }
 
   function rate() {
-    ask("toy.rate", { lr: Number(control.lr.value) }).catch((error) => page.complain(problem, error));
+    ask("toy.rate", { lr: Number(control.lr.value) }).catch(complain);
   }
 
   function play(on) {
-    ask(on ? "toy.play" : "toy.pause", { steps: 2 ** Number(speed.value) }).catch((error) =>
-      page.complain(problem, error),
-    );
+    ask(on ? "toy.play" : "toy.pause", { steps: 2 ** Number(speed.value) }).catch(complain);
+    paused = !on;
     state(on);
   }
 
   function step() {
-    ask("toy.step").catch((error) => page.complain(problem, error));
+    ask("toy.step").catch(complain);
     state(false);
   }
 
@@ -141,11 +177,18 @@ export async function openToy(place, page) {
   function begin() {
     view.points(now);
     seen.clear();
-    ask("toy.show").catch((error) => page.complain(problem, error));
+    hidden.hide();
+    ask("toy.show").catch(complain);
   }
 
   function show(frame) {
+    if (paused && !frame.running) {
+      const [loss, accuracy] = [short(frame.loss, 3), percent(frame.accuracy)];
+      page.speak(`${say("axis.loss")} ${loss}, ${say("axis.accuracy")} ${accuracy}`);
+    }
+    paused &&= frame.running;
     state(frame.running);
+    if (frame.edition !== now.state.edition) refresh();
     if (frame.problem)
       put(problem, h("p", { class: "problem", role: "alert" }, say("toy.broke", { loss: frame.problem })));
     put(
@@ -159,12 +202,19 @@ export async function openToy(place, page) {
         h("div", { class: "tile" }, h("span", {}, say(`axis.${name}`)), h("b", { "data-tile": name }, String(value))),
       ),
     );
-    curves.update([{ name: say("axis.loss"), x: frame.curve.x, y: frame.curve.loss }]);
-    scores.update([{ name: say("axis.accuracy"), x: frame.curve.x, y: frame.curve.accuracy, colour: 2 }]);
+    const { x, loss, accuracy } = frame.curve;
+    const drawn = x.length > 1; // one point is no curve
+    curves.update(drawn ? [{ name: say("axis.loss"), x, y: loss }] : []);
+    scores.update(drawn ? [{ name: say("axis.accuracy"), x, y: accuracy, colour: 2 }] : []);
     seen.show(frame);
   }
 
-  const ends = [watch("toy", show), watch("toy.plane", view.field), watch("toy.units", seen.maps)];
+  const ends = [
+    watch("toy", show),
+    watch("toy.plane", view.field),
+    watch("toy.units", seen.maps),
+    watch("toy.hidden", (frame) => hidden.show(frame, now)),
+  ];
   put(
     place,
     h(
@@ -177,10 +227,18 @@ export async function openToy(place, page) {
         controls,
         tiles,
         doctor.panel,
-        h("div", { class: "halves" }, h("div", {}, view.element), h("div", { class: "card" }, units)),
+        h(
+          "div",
+          { class: "halves pair" },
+          h("figure", { class: "plain" }, view.element, h("figcaption", {}, say("toy.plane_told"))),
+          hidden.element,
+        ),
+        tools.element,
+        tools.panel,
         point.circuit,
         point.because,
-        h("div", { class: "halves" }, curves.element, scores.element),
+        h("div", { class: "halves pair" }, curves.element, scores.element),
+        h("section", { class: "card" }, units),
       ),
       h(
         "div",
@@ -200,19 +258,27 @@ export async function openToy(place, page) {
       ),
     ),
   );
+  write();
   begin();
+  const held = page.recall().point;
+  if (Number.isInteger(held) && held >= 0 && held < now.labels.length) view.choose(held);
   return {
+    state: () => ({ point: view.chosen() }),
     close() {
       ends.forEach((end) => end());
       curves.close();
       scores.close();
     },
-    repaint: view.draw,
+    repaint() {
+      view.draw();
+      hidden.repaint();
+    },
     key(event) {
       if (event.key === " ") play(!running);
       else if (event.key === "ArrowRight") step();
       else if (event.key.toLowerCase() === "r") renew();
       else if (event.key.toLowerCase() === "e") doctor.examine();
+      else if (event.key.toLowerCase() === "c") tools.collapse();
       else return false;
       return true;
     },
