@@ -5,9 +5,11 @@ Exit code 1 says that there is a fault, 0 that there is none.
 
 from __future__ import annotations
 
+import inspect
 import json as json_format
 import math
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,9 @@ from backlight.errors import ArgumentError, UsageError, nearest
 
 if TYPE_CHECKING:
     from backlight.doctor.diagnosis import Diagnosis
+    from backlight.doctor.trained import Trained
+    from backlight.train.pipeline import Parts
+    from backlight.train.run import Run
 
 _MOST_EXAMPLES = 2000
 
@@ -31,6 +36,7 @@ def doctor(
     seconds: str | None = None,
     everything: Annotated[bool, Parameter(name="--all", negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
+    lang: str | None = None,
 ) -> int:
     """Say what is wrong with a training, and what to do about it.
 
@@ -53,8 +59,12 @@ def doctor(
         Show what is well, and what was not checked and why.
     json
         Write JSON for machines.
+    lang
+        en or ko. [default: BACKLIGHT_LANG, or the locale]
     """
     from threadpoolctl import threadpool_limits
+
+    from backlight.words import speaking
 
     count = None if steps is None else _number("--steps", steps, whole=True)
     limit = None if seconds is None else _number("--seconds", seconds)
@@ -66,15 +76,18 @@ def doctor(
             remedy="Leave it out: runs and scripts have data of their own.",
         )
     watched = None if count is None else int(count)
-    with threadpool_limits(limits=1):  # many small products, for which threads only wait
+    # Many small products, for which threads only wait.
+    with speaking(lang), threadpool_limits(limits=1):
         if user_file.is_file(target):
-            found = _script(target, limit, watched)
+            with redirect_stdout(sys.stderr):  # what a script prints is no part of the answer
+                found = _script(target, limit, watched)
         else:
             found = _model_or_run(target, data, watched)
-    if json:
-        sys.stdout.write(json_format.dumps(_plain(found.to_dict()), ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.write(_printable(found.text(everything=everything)) + "\n")
+        if json:
+            told = json_format.dumps(_plain(found.to_dict()), ensure_ascii=False)
+        else:
+            told = _printable(found.text(everything=everything))
+    sys.stdout.write(told + "\n")
     return 0 if found.ok else 1
 
 
@@ -93,8 +106,28 @@ def _script(target: str, seconds: float | None, steps: int | None) -> Diagnosis:
             needs="a function that trains, or (model, loss, data)",
             remedy="Name a function without arguments that trains the model.",
         )
+    _without_arguments(target, found)
     with user_file.mistakes(target):
         return room.watch(found, seconds=seconds, steps=steps, target=target)
+
+
+def _without_arguments(target: str, function: Any) -> None:
+    """Refuse a function that cannot be called as it is."""
+    try:
+        asked = [
+            name
+            for name, one in inspect.signature(function).parameters.items()
+            if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        ]
+    except (TypeError, ValueError):  # of something that tells no signature
+        return
+    if asked:
+        raise UsageError(
+            target,
+            got=f"a function that asks for {', '.join(asked)}",
+            needs="a function without arguments",
+            remedy="Write one around it, such as def main(): train(load()), and name that.",
+        )
 
 
 def _model_or_run(target: str, data: str | None, steps: int | None) -> Diagnosis:
@@ -103,21 +136,27 @@ def _model_or_run(target: str, data: str | None, steps: int | None) -> Diagnosis
     from backlight import models
     from backlight.doctor.examine import STEPS
     from backlight.train.pipeline import build, watched
-    from backlight.train.run import Run
+    from backlight.train.run import Run as Folder
     from backlight.train.sources import gather
 
-    history: list[dict[str, Any]] = []
+    run: Run | None = None
     if target in models.names():
         wishes = {"model": target} if data is None else {"model": target, "data": data}
         settings = gather(wishes)
-    elif Path(target).exists():
-        run = Run.open(target)
-        history = run.read("metrics")
+    elif target.endswith(".py") and Path(target).is_file():
+        raise UsageError(
+            "backlight doctor",
+            got=f"{target!r} without a function",
+            needs="file.py:function",
+            remedy=f"Name the function that trains, such as {target}:main.",
+        )
+    elif target.strip() and Path(target).exists():
+        run = Folder.open(target)
         settings = gather({}, environment={}, base=run.settings())
     else:
         raise UsageError(
             "backlight doctor",
-            got=repr(target[:200]),
+            got=f"{target[:200]!r}, which is none of these",
             needs="a model, a run folder or file.py:function",
             remedy=nearest(target, models.names()),
         )
@@ -128,6 +167,7 @@ def _model_or_run(target: str, data: str | None, steps: int | None) -> Diagnosis
         _whole(watched(one, parts.normalize, parts.settings))
         for one in (order, parts.data.validation)
     )
+    trained = None if run is None else _trained(run, parts, training, held_out)
     return room.examine(
         parts.model.module,
         training,
@@ -137,9 +177,30 @@ def _model_or_run(target: str, data: str | None, steps: int | None) -> Diagnosis
         steps=STEPS if steps is None else steps,
         batch_size=int(parts.settings.batch_size or 32),
         seed=parts.settings.seed,
-        history=history,
+        history=[] if run is None else run.read("metrics"),
+        trained=trained,
         target=target,
     )
+
+
+def _trained(run: Run, parts: Parts, training: Any, held_out: Any) -> Trained | None:
+    """What the run's best checkpoint does; None where nothing was trained yet."""
+    from backlight.doctor import look_back
+    from backlight.doctor.left_alone import left_as_it_was
+    from backlight.train import checkpoint
+    from backlight.train.snapshot import load_best
+
+    if not checkpoint.found(run.checkpoints):
+        return None
+    best = checkpoint.best(run.checkpoints)
+    if not best.step:
+        return None
+    module = parts.model.module
+    with left_as_it_was(module):
+        load_best(parts, best)
+        averaged = nullcontext() if parts.average is None else parts.average.applied()
+        with averaged:
+            return look_back(module, training, held_out, parts.model.loss, parts.data.classes)
 
 
 def _whole(batches: Any) -> tuple[Any, Any]:

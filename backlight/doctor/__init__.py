@@ -10,5 +10,17 @@ from backlight.doctor.diagnosis import Diagnosis
 from backlight.doctor.examine import examine, watch
 from backlight.doctor.finding import Finding, Verdict
 from backlight.doctor.probe import PROBES, Level, Probe
+from backlight.doctor.trained import Trained, look_back
 
-__all__ = ["PROBES", "Diagnosis", "Finding", "Level", "Probe", "Verdict", "examine", "watch"]
+__all__ = [
+    "PROBES",
+    "Diagnosis",
+    "Finding",
+    "Level",
+    "Probe",
+    "Trained",
+    "Verdict",
+    "examine",
+    "look_back",
+    "watch",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,9 @@ from backlight.doctor import probes
 from backlight.doctor.evidence import Evidence
 from backlight.doctor.finding import Finding, Verdict
 from backlight.doctor.probe import PROBES
+from backlight.doctor.remarks import told
+from backlight.doctor.session import INTERRUPTED
+from backlight.errors import BacklightError
 from backlight.words import say
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -35,11 +38,17 @@ class Diagnosis:
         One a probe, in the order in which the probes are declared.
     stopped : str
         Why the script was not watched to its end; "" if it was.
+    remarks : tuple of mappings
+        What the watch remarked upon while a run was trained.
+    error : str
+        What the script raised; "" if it came to its end.
     """
 
     target: str
     findings: tuple[Finding, ...]
     stopped: str = ""
+    remarks: tuple[Mapping[str, Any], ...] = ()
+    error: str = ""
 
     @property
     def faults(self) -> tuple[Finding, ...]:
@@ -72,12 +81,25 @@ class Diagnosis:
             causes = ", ".join(PROBES[name].name for name in found.follows)
             because = say("doctor.word.follows", language, causes=causes)
             lines.append(f"{because}  {found.found(language)}")
+        for remark in self.remarks:
+            sentence = told(remark, language)
+            lines.append(say("doctor.word.remark", language, step=remark["step"], told=sentence))
         lines += self._rest(everything, language)
         counts = (len(self.faults), len(self.warnings))
         lines.append(say("doctor.word.count", language, faults=counts[0], warnings=counts[1]))
         if self.stopped:
-            lines.append(say("doctor.word.stopped", language, after=self.stopped))
+            lines.append(self._stopped(language))
+        if self.error:
+            lines.append(say("doctor.word.error", language, error=self.error))
         return "\n".join(lines)
+
+    def _stopped(self, language: str | None) -> str:
+        """Why there may be more than was seen: so many updates, so many seconds, or Ctrl-C."""
+        if self.stopped == INTERRUPTED:
+            return say("doctor.word.interrupted", language)
+        if self.stopped.isdigit():
+            return say("doctor.word.enough", language, steps=self.stopped)
+        return say("doctor.word.stopped", language, after=self.stopped)
 
     def _rest(self, everything: bool, language: str | None) -> list[str]:
         ok = [f for f in self.findings if f.verdict is Verdict.OK]
@@ -91,7 +113,7 @@ class Diagnosis:
             return [" · ".join(filter(None, [named, rest]))]
         lines = [
             f"{word}  {one.title(language)}"
-            + (f": {one.found()}" if one.found() else "")
+            + (f": {found}" if (found := one.found(language)) else "")
             + f"  ({one.expects(language)})"
             for one in ok
         ]
@@ -107,6 +129,8 @@ class Diagnosis:
             "faults": [one.probe for one in self.faults],
             "warnings": [one.probe for one in self.warnings],
             "stopped": self.stopped,
+            "error": self.error,
+            "remarks": [{**one, "told": told(one, language)} for one in self.remarks],
             "findings": [one.to_dict(language) for one in self.findings],
         }
 
@@ -119,7 +143,20 @@ def diagnose(seen: Evidence, target: str = "") -> Diagnosis:
     """Ask every probe, and tell what is a cause from what follows from one."""
     with threadpool_limits(limits=1):  # many small products: threads would only wait
         found = [one(seen) for one in PROBES.values()]
-    return Diagnosis(target, tuple(_explained(found)), seen.session.stopped)
+    remarks = tuple(line for line in seen.history if _is_remark(line))
+    problem = seen.session.error
+    error = "" if problem is None else f"{type(problem).__name__}: {problem}".strip()
+    return Diagnosis(target, tuple(_explained(found)), seen.session.stopped, remarks, error)
+
+
+def _is_remark(line: Mapping[str, Any]) -> bool:
+    """Whether a line of the metrics is a remark that can be told."""
+    if line.get("event") != "remark":
+        return False
+    try:
+        return bool(told(line)) and "step" in line
+    except (KeyError, TypeError, ValueError, BacklightError):
+        return False
 
 
 def _explained(found: Iterable[Finding]) -> Iterable[Finding]:

@@ -11,15 +11,20 @@ from typing import Any
 import numpy as np
 
 from backlight.doctor import experiment
+from backlight.doctor.left_alone import touched_by_others
 from backlight.doctor.probe import NotChecked
 from backlight.doctor.replay import loss_at_scores
 from backlight.doctor.session import Look, Session
+from backlight.doctor.trained import Trained
 from backlight.explain.circuit.circuit import Circuit, Node
+from backlight.gates.family import Elementwise
 from backlight.gates.gate import Gate, Role
 
 Array = np.ndarray[Any, Any]
 
 MOST_EXAMPLES = 1000
+_ADJUSTS = {"clip", "maximum", "minimum", "add", "subtract", "multiply", "divide"}
+_PEAK = 20.0
 FEW_STEPS = 12
 """Below this many steps nothing is said of how the loss went."""
 
@@ -37,12 +42,15 @@ class Evidence:
         The lines of a run's metrics, if there is a run.
     few : Look or None
         One pass over 20 examples, where the doctor could choose them.
+    trained : Trained or None
+        The model as training left it, where there is a checkpoint.
     """
 
     session: Session
     held_out: Array | None = None
     history: Sequence[Mapping[str, Any]] = ()
     few: Look | None = None
+    trained: Trained | None = None
     _faults: list[str] = field(default_factory=list)
 
     # ── the first pass ─────────────────────────────────────────────────────────────────────
@@ -53,6 +61,11 @@ class Evidence:
         if self.session.first is None:
             raise NotChecked("no_backward")
         return self.session.first
+
+    @property
+    def looks(self) -> list[Look]:
+        """The looks of training, or the one at the trained model where there is one."""
+        return self.session.looks if self.trained is None else [self.trained.look]
 
     @property
     def circuit(self) -> Circuit:
@@ -113,6 +126,16 @@ class Evidence:
         while node.gate is not None and node.gate.role is Role.MOVER and node.inputs[0] >= 0:
             node = self.circuit.nodes[node.inputs[0]]
         return node.index
+
+    def behind_adjustments(self, index: int) -> Node:
+        """The node from which this one came, also through clips, added and multiplied constants."""
+        node = self.circuit.nodes[self.behind_movers(index)]
+        while isinstance(node.gate, Elementwise) and node.gate.name in _ADJUSTS:
+            moving = [i for i in node.inputs if i >= 0 and self.circuit.gradients[i] is not None]
+            if len(moving) != 1:
+                break
+            node = self.circuit.nodes[self.behind_movers(moving[0])]
+        return node
 
     def weights(self) -> Iterator[tuple[str, Node, int]]:
         """(name, gate that multiplies with it, inputs of one output) of each weight, in order."""
@@ -198,6 +221,13 @@ class Evidence:
         except NotChecked:
             return False
 
+    def fell_less(self, share: float) -> bool:
+        """Whether training took away less than this share of the loss, so far as that is known."""
+        try:
+            return self.fall < share
+        except NotChecked:
+            return False
+
     @property
     def broke(self) -> bool:
         """Whether the script stopped because a number was not finite."""
@@ -205,6 +235,12 @@ class Evidence:
 
         bad = bool(self.losses) and not math.isfinite(self.losses[-1])
         return bad or isinstance(self.session.error, NonFiniteError)
+
+    @property
+    def peaked(self) -> bool:
+        """Whether the loss rose far above its beginning, wherever it went afterwards."""
+        losses = self.losses
+        return len(losses) > 1 and losses[0] > 0 and max(losses[1:]) > _PEAK * losses[0]
 
     def ratio(self, which: Callable[[list[float]], float] = max) -> float:
         """The median over parameters of ‖Δw‖/‖w‖, of the looks' largest (or another) step."""
@@ -219,6 +255,18 @@ class Evidence:
     def range_test(self) -> experiment.RangeTest:
         """How the loss falls at other learning rates, from the same start on the same batches."""
         return experiment.range_test(self.session)
+
+    @cached_property
+    def touched(self) -> float:
+        """The share of examples whose answer changes when another example does."""
+        if self.session.sample is None:
+            raise NotChecked("no_model")
+        batches = self.session.inputs
+        if len(batches) < 2 or all(one is batches[0] for one in batches):
+            raise NotChecked("one_batch")
+        if all(np.array_equal(one, batches[0]) for one in batches[1:]):
+            raise NotChecked("one_batch")
+        return touched_by_others(*self.session.sample)
 
     @cached_property
     def by_heart(self) -> tuple[float, float, int]:

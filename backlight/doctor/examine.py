@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,14 @@ from backlight import optim, philox
 from backlight.data.dataset import DataSet, Examples
 from backlight.doctor.diagnosis import Diagnosis, diagnose
 from backlight.doctor.evidence import Evidence
+from backlight.doctor.left_alone import left_as_it_was
 from backlight.doctor.listening import Enough, listening
 from backlight.doctor.looking import look_at
-from backlight.doctor.session import Look, Session
-from backlight.engine import random
+from backlight.doctor.session import INTERRUPTED, Look, Session
+from backlight.doctor.trained import Trained
 from backlight.engine.mode import no_grad
 from backlight.engine.tensor import Tensor
-from backlight.errors import ArgumentError, BacklightError
+from backlight.errors import ArgumentError, BacklightError, UsageError
 from backlight.nn.module import Module
 
 Array = np.ndarray[Any, Any]
@@ -53,8 +53,8 @@ def watch(
     Raises
     ------
     Exception
-        What the function raises before it has made a backward pass, unless it is an error that the
-        doctor can explain.
+        What the function raises, unless a fault was found before, which may explain it: the
+        diagnosis then tells the error too.
 
     Examples
     --------
@@ -79,16 +79,39 @@ def watch(
             answer = function()
         except Enough:
             pass
-        except BacklightError as problem:
+        except (KeyboardInterrupt, SystemExit) as ended:
+            if not session.backwards:
+                raise
+            session.stopped = INTERRUPTED if isinstance(ended, KeyboardInterrupt) else ""
+        except Exception as problem:  # whatever a script raises: what was seen may explain it
             session.error = problem
     if not session.backwards and is_case(answer):
         return examine(answer[0], answer[2], answer[1], *answer[3:4], target=target)
-    if session.error is not None and not session.models:
+    if session.error is not None and not (session.models or session.backwards):
         raise session.error
+    if not (session.models or session.backwards):
+        called = target or getattr(function, "__name__", "the function")
+        raise _nothing(called, answer, session.stopped)
     found = diagnose(Evidence(session), target)
     if session.error is not None and found.ok:
         raise session.error
     return found
+
+
+def _nothing(target: str, answer: Any, stopped: str) -> UsageError:
+    """Neither a model nor a loss was seen, and the answer is no case."""
+    got = "no training: neither a model nor a backward pass was seen"
+    if stopped:
+        got += f" in {stopped}"
+    elif isinstance(answer, tuple) and answer:
+        kinds = ", ".join(type(one).__name__ for one in answer[:5])
+        got = f"no training, and the answer ({kinds})"
+    return UsageError(
+        target,
+        got=got,
+        needs="a function that trains, or one that answers with (model, loss, data)",
+        remedy="Name the function in which loss.backward() is called; data is (inputs, targets).",
+    )
 
 
 def is_case(answer: Any) -> bool:
@@ -112,6 +135,7 @@ def examine(
     batch_size: int = BATCH,
     seed: int = 0,
     history: Sequence[Mapping[str, Any]] = (),
+    trained: Trained | None = None,
     target: str = "",
 ) -> Diagnosis:
     """Train a model for a moment on its data, and say what is wrong. It is left as it was.
@@ -132,6 +156,8 @@ def examine(
         Of the short training.
     history : sequence of mappings
         The lines of a run's metrics, whose curve is then judged instead of the short one.
+    trained : Trained, optional
+        What `look_back` saw of the model as the run left it; `model` is as the run began.
     target : str
         How the diagnosis calls it.
 
@@ -158,7 +184,7 @@ def examine(
         data = data.train
     inputs, targets = _pair(data)
     held_out = None if validation is None else _pair(validation)
-    with _left_as_it_was(model, optimizer):
+    with left_as_it_was(model, optimizer):
         model.train()
         with listening() as session:
             rule = optimizer or optim.Adam(list(model.named_parameters()), lr=1e-3)
@@ -174,9 +200,8 @@ def examine(
         if session.error is None:
             few = _few(model, inputs[:FEW], targets[:FEW], loss, session)
         # Batches are the doctor's own, mixed; what is judged is the order of the data themselves.
-        return diagnose(
-            Evidence(session, None if held_out is None else held_out[0], history, few), target
-        )
+        seen = Evidence(session, None if held_out is None else held_out[0], history, few, trained)
+        return diagnose(seen, target)
 
 
 def _pair(data: Any) -> tuple[Array, Array]:
@@ -240,26 +265,3 @@ def _few(model: Any, inputs: Array, targets: Array, loss: Any, session: Session)
         return look_at(cost, session, scores) if cost.requires_grad else None
     finally:
         model.train()
-
-
-@contextmanager
-def _left_as_it_was(model: Any, optimizer: Any) -> Iterator[None]:
-    """Parameters, buffers, mode, optimiser and random numbers as before, whatever happens."""
-    modes = [(one, one.training) for one in model.modules()]
-    tensors = [(one, np.array(one._value)) for one in (*model.parameters(), *model.buffers())]
-    gradients = [(one, one.grad) for one in model.parameters()]
-    slots = None if optimizer is None else optimizer.state_dict()
-    drawn = random.default.state_dict()
-    try:
-        yield
-    finally:
-        for one, mode in modes:
-            one.training = mode
-        with no_grad():
-            for tensor, value in tensors:
-                tensor._writable("the doctor")[...] = value
-        for tensor, gradient in gradients:
-            tensor.grad = gradient
-        if optimizer is not None:
-            optimizer.load_state_dict(slots)
-        random.default.load_state_dict(drawn)

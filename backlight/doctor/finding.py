@@ -54,10 +54,12 @@ class Finding:
         return say(f"doctor.{self.probe}.expects", language)
 
     def found(self, language: str | None = None) -> str:
-        """What was seen: the evidence of a fault or warning, or why nothing could be."""
+        """What was seen, with its numbers: of a fault, of what is well; or why nothing was."""
         if self.verdict is Verdict.UNCHECKED:
             return say(f"doctor.unchecked.{self.reason}", language, **self.values)
         if self.verdict is Verdict.OK:
+            if self.values:
+                return say(f"doctor.{self.probe}.well", language, **self.values)
             return "" if self.number is None else f"{self.number:.3g}"
         return say(f"doctor.{self.probe}.found", language, **self.values)
 

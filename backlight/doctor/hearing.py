@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,8 @@ class Heard:
     place: str
     random: tuple[str, ...] = ()
     output: Any = None
+    alone: bool = True
+    origin: int = 0
 
 
 class Hearing:
@@ -46,6 +49,8 @@ class Hearing:
     def __init__(self) -> None:
         self.session = Session()
         self._waiting: list[Heard] = []
+        self._known: set[int] = set()
+        self._norm = 0.0
         self._used: dict[int, Any] = {}
         self._stale: set[int] = set()
         self._stepped: Any = None
@@ -73,6 +78,7 @@ class Hearing:
             self._register(module)
         inputs = getattr(given[0], "_value", given[0]) if given else None
         heard = Heard(module, inputs, module.training, mode.recording, place())
+        heard.alone = len(given) == 1
         drawn: set[str] = set()
 
         def hear(gate: Any, *_: Any) -> None:
@@ -105,8 +111,11 @@ class Hearing:
 
     def _name(self, name: str, parameter: Any) -> None:
         session = self.session
-        if any(parameter is known for known in session.parameters.values()):
+        if id(parameter) in self._known:
             return
+        self._known.add(id(parameter))
+        if name in session.parameters:  # of another model, or of one that was replaced
+            name = f"{name} ({len(session.parameters) + 1})"
         session.parameters[name] = parameter
         session.start[name] = np.array(parameter._value)
 
@@ -123,6 +132,7 @@ class Hearing:
                 session.steps,
                 heard.place,
                 heard.random,
+                id(heard.module),
             )
         )
 
@@ -149,6 +159,7 @@ class Hearing:
         if examples is not None and self._fits("trained", sum(one.nbytes for one in examples)):
             session.inputs.append(examples[0])
             session.targets.append(examples[1])
+            session.trained.append((session.steps, 0 if heard is None else heard.origin))
         if self._is_due() and loss.requires_grad:
             self._look(look_at(loss, session, output))
 
@@ -159,15 +170,15 @@ class Hearing:
         if look.circuit is not None:
             self._fits("circuits", sum(node.value.nbytes for node in look.circuit.nodes))
         looks.append(look)
-        self._before = {
-            name: (p, np.array(p._value)) for name, p in self.session.parameters.items()
-        }
+        known = self.session.parameters  # of models that were left behind too
+        self._before = {n: (known[n], np.array(known[n]._value)) for n in look.gradients}
 
     def went_back(self) -> None:
         """A backward pass has ended: gradients are there."""
         self._last_event = "backward"
         if self._before:
             self._gradients = {name: p.grad for name, p in self.session.parameters.items()}
+            self._norm = _norm(self._gradients.values())
 
     def _is_due(self) -> bool:
         count = self.session.backwards - 1
@@ -178,13 +189,16 @@ class Hearing:
         used = [one for one in self._waiting if _leads(one.output, seen)]
         for one in used:
             self.session.training_calls[one.training] += 1
+        self.session.calls = max(self.session.calls, len(used))
         main = used[-1] if used else None
+        if len(used) == 1 and used[0].alone and isinstance(used[0].inputs, np.ndarray):
+            self.session.sample = (used[0].module, used[0].inputs)
         for one in self._waiting:
             if not any(one is other for other in used) and not _same_inputs(one, used):
                 self._was_evaluated(one)
         self._waiting = []
-        if main is not None and used[0] is not main:
-            main.inputs = used[0].inputs
+        if main is not None:
+            main.inputs, main.origin = used[0].inputs, id(used[0].module)
         return main
 
     def _name_leaves(self, leaves: list[Any]) -> None:
@@ -192,17 +206,17 @@ class Hearing:
 
         A hand-written update may make them anew each time; the new one takes the old one's place.
         """
-        known = {id(p) for p in self.session.parameters.values()}
         unnamed = 0
         for leaf in leaves:
             if leaf.name is None or not leaf.name:
                 unnamed += 1
-            if id(leaf) in known:
+            if id(leaf) in self._known:
                 continue
             name = leaf.name or f"parameter {unnamed}"
             old = self.session.parameters.get(name)
             if old is not None and old.shape == leaf.shape:
                 self.session.parameters[name] = leaf
+                self._known = (self._known - {id(old)}) | {id(leaf)}
             elif old is None:
                 self._name(name, leaf)
 
@@ -243,11 +257,16 @@ class Hearing:
             id(p) in self._stale and p.grad is not None and p.grad._value.any() for p in mine
         )
         if self._last_event == "backward":
-            others = self._stepped not in (None, id(optimizer))
+            held = frozenset(id(p) for p in mine)
+            others = self._stepped not in (None, held)
             session.alternates = session.alternates or others
-            self._stepped = id(optimizer)
+            self._stepped = held
         session.rates.append(float(optimizer.param_groups[0]["lr"]))
+        session.updates[id(optimizer)] = session.updates.get(id(optimizer), 0) + 1
         gradients = {name: p.grad for name, p in session.parameters.items()}
+        if self._norm:
+            session.shrunk.append(_norm(gradients.values()) / self._norm)
+            self._norm = 0.0
         self._searching = "first" if closure else ""
         yield
         self._searching = ""
@@ -300,6 +319,12 @@ class Hearing:
         for one in self._waiting:
             self._was_evaluated(one)
         self._waiting = []
+
+
+def _norm(gradients: Iterable[Any]) -> float:
+    """Euclidean norm of several gradients together."""
+    squares = (float(np.vdot(g._value, g._value)) for g in gradients if g is not None)
+    return math.sqrt(sum(squares))
 
 
 def _leads(output: Any, seen: set[int]) -> bool:

@@ -7,7 +7,9 @@ eagerly, so that there is something to hear. Nothing that is computed changes.
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ from backlight.nn.module import Module
 from backlight.nn.origin import calls
 from backlight.optim.optimizer import Optimizer
 
+GRACE = 0.5
+"""Seconds that a script may go on between two calls that can be heard."""
 _HERE = str(Path(backlight.__file__).parent)
 
 
@@ -66,17 +70,39 @@ def listening(seconds: float | None = None, steps: int | None = None) -> Iterato
     stand_in(Module, "__call__", lambda original: _call(hearing, original))
     stand_in(Module, "zero_grad", lambda original: _zero(hearing, original))
     stand_in(Optimizer, "zero_grad", lambda original: _zero(hearing, original))
-    stand_in(Tensor, "backward", lambda original: _backward(hearing, original))
+    stand_in(Tensor, "backward", lambda original: _backward(hearing, original, enough))
     stand_in(Compiled, "__call__", _eager)
     for kind in (Optimizer, *_below(Optimizer)):
         if "step" in kind.__dict__:
             stand_in(kind, "step", lambda original: _step(hearing, original, enough))
     try:
-        yield hearing.session
+        with _alarm(seconds, hearing):
+            yield hearing.session
     finally:
         for owner, name, original in undo:
             setattr(owner, name, original)
         hearing.finish()
+
+
+@contextmanager
+def _alarm(seconds: float | None, hearing: Hearing) -> Iterator[None]:
+    """End a script that does nothing which could be heard, where the system can do so."""
+    here = threading.current_thread() is threading.main_thread()
+    if seconds is None or not here or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def ring(*_: Any) -> None:
+        hearing.session.stopped = f"{seconds:g} s"
+        raise Enough
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _below(kind: type) -> Iterator[type]:
@@ -110,8 +136,9 @@ def _zero(hearing: Hearing, original: Any) -> Any:
     return zero_grad
 
 
-def _backward(hearing: Hearing, original: Any) -> Any:
+def _backward(hearing: Hearing, original: Any, enough: Callable[[], None]) -> Any:
     def backward(loss: Any, *given: Any, **named: Any) -> Any:
+        enough()
         hearing.backward(loss, _place)
         original(loss, *given, **named)
         hearing.went_back()

@@ -94,6 +94,6 @@ def warning(number: float | None = None, **values: Any) -> Answer:
     return Answer(Verdict.WARNING, number, values)
 
 
-def fine(number: float | None = None) -> Answer:
-    """All is as expected."""
-    return Answer(Verdict.OK, number)
+def fine(number: float | None = None, **values: Any) -> Answer:
+    """All is as expected; values are those of the sentence `well`, where the probe has one."""
+    return Answer(Verdict.OK, number, values)

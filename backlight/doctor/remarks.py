@@ -23,7 +23,7 @@ MANY_DEAD = 0.4
 """The notes' bound: so many dead ReLUs are the sign of too high a learning rate."""
 MANY_SATURATED = 0.5
 LARGE_RATIO, SMALL_RATIO = 0.1, 1e-6
-IN_A_ROW = 3
+IN_A_ROW, LOW_IN_A_ROW = 3, 2
 """Observations in a row that an update ratio must be out of range: the first ones are large."""
 VANISHED = 1e-6
 ROSE = 1.5
@@ -97,6 +97,11 @@ class Watch:
 
     # ── one method an event ────────────────────────────────────────────────────────────────
 
+    def _start(self, line: Line) -> Iterator[dict[str, Any]]:
+        # A rate that is far too large has done its harm before a mean of the steps is known.
+        self._least = min(self._least, float(line["loss_before_learning"]))
+        yield from ()
+
     def _step(self, line: Line) -> Iterator[dict[str, Any]]:
         loss = line["loss"]
         self._rate = line["lr"]
@@ -119,7 +124,8 @@ class Watch:
                 ("ratio_high", ratio > LARGE_RATIO),
                 ("ratio_low", ratio < SMALL_RATIO and early),
             ):
-                if self._in_a_row(kind, name, out):
+                enough = LOW_IN_A_ROW if kind == "ratio_low" else IN_A_ROW
+                if self._in_a_row(kind, name, out, enough):
                     yield _remark(kind, name, ratio=ratio)
         norms = {name: norm for name, norm in line["gradient_norm"].items() if name in self.weights}
         largest = max(norms.values(), default=0.0)
@@ -127,10 +133,10 @@ class Watch:
             if self._in_a_row("vanishing", name, norm < VANISHED * largest):
                 yield _remark("vanishing", name, ratio=norm / largest)
 
-    def _in_a_row(self, kind: str, name: str, out: bool) -> bool:
+    def _in_a_row(self, kind: str, name: str, out: bool, enough: int = IN_A_ROW) -> bool:
         key = (kind, name)
         self._rows[key] = self._rows.get(key, 0) + 1 if out else 0
-        return self._rows[key] >= IN_A_ROW
+        return self._rows[key] >= enough
 
     def _activations(self, line: Line) -> Iterator[dict[str, Any]]:
         for path, seen in line["layers"].items():
@@ -164,6 +170,7 @@ class Watch:
 
 
 _EARS: dict[str, Any] = {
+    "start": Watch._start,
     "step": Watch._step,
     "layers": Watch._layers,
     "activations": Watch._activations,

@@ -14,6 +14,8 @@ from backlight.gates.gate import Role
 
 Array = np.ndarray[Any, Any]
 
+INTERRUPTED = "Ctrl-C"
+"""Why a script was not watched to its end, where its user ended it."""
 EDGE = 0.01
 """How near to an end of its range, as a share of it, a squashing unit counts as saturated."""
 
@@ -86,11 +88,26 @@ class Evaluated:
     step: int
     place: str
     random: tuple[str, ...] = ()
+    model: int = 0
 
 
 @dataclass
 class Session:
-    """Everything that was seen, in the order in which it was seen."""
+    """Everything that was seen, in the order in which it was seen.
+
+    Attributes
+    ----------
+    inputs, targets, trained : lists
+        One entry a batch trained on: its arrays, and (updates before it, id of the model).
+    updates : dict of int to int
+        How often each optimiser stepped, by its id.
+    shrunk : list of float
+        Size of the gradients at an update, as a share of what the backward pass had left.
+    calls : int
+        The most calls of models that one loss was made of.
+    sample : (module, array) or None
+        A model that takes one array, and such an array.
+    """
 
     models: list[Any] = field(default_factory=list)
     optimizers: list[Any] = field(default_factory=list)
@@ -102,6 +119,11 @@ class Session:
     looks: list[Look] = field(default_factory=list)
     inputs: list[Array] = field(default_factory=list)
     targets: list[Array] = field(default_factory=list)
+    trained: list[tuple[int, int]] = field(default_factory=list)
+    updates: dict[int, int] = field(default_factory=dict)
+    shrunk: list[float] = field(default_factory=list)
+    calls: int = 0
+    sample: tuple[Any, Array] | None = None
     evaluated: list[Evaluated] = field(default_factory=list)
     backwards: int = 0
     steps: int = 0

@@ -32,6 +32,13 @@ SCRIPT = """
     def forgets():
         train(zero=False)
 
+    def prints():
+        print("epoch 1")
+        train()
+
+    def nothing():
+        return None
+
     def case():
         return model(), nn.CrossEntropyLoss(), (1000 * x, y)
 
@@ -107,23 +114,45 @@ def test_a_run(tmp_path):
         "--no-compile", "--out", str(run), "-q",
     )  # fmt: skip
     assert trained.code == 0, trained
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    remark = {"event": "remark", "step": 7, "kind": "flat", "about": "", "now": 0.5, "epochs": 5}
+    (run / "metrics.jsonl").write_text("\n".join([*lines, json.dumps(remark), ""]))
     before = sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*"))
     ended = command("doctor", str(run), "--json")
     assert ended.code == 0, ended
     told = {one["probe"]: one["verdict"] for one in json.loads(ended.out)["findings"]}
     assert told["validation_gap"] == "ok"
     assert told["leak"] == "ok"
+    assert told["learnt_nothing"] == told["units_died"] == told["weak_class"] == "ok"
+    assert [one["step"] for one in json.loads(ended.out)["remarks"]] == [7]
+    assert "during training, step 7: the loss has stayed" in command("doctor", str(run)).out
     assert sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*")) == before
 
 
+def test_what_a_script_prints_is_no_part_of_the_answer(script):
+    ended = command("doctor", f"{script}:prints", "--json")
+    assert json.loads(ended.out)["ok"]
+    assert "epoch 1" in ended.err
+
+
+def test_in_korean(script):
+    ended = command("doctor", f"{script}:forgets", "--lang", "ko")
+    assert ended.code == 1
+    assert ended.out.startswith("결함  그라디언트를 0으로 만들지 않습니다")
+    refused("doctor", f"{script}:train", "--lang", "fr", words=("en, ko",))
+
+
 def test_bad_input(script, tmp_path):
+    refused("doctor", str(script), words=("without a function", ":main"))
+    refused("doctor", f"{script}:nothing", words=("no training",))
+    refused("doctor", "", words=("a model",))
     refused("doctor", "mpl", words=("Did you mean 'mlp'",))
     refused("doctor", str(tmp_path), words=("config.toml",))
     refused("doctor", f"{tmp_path}/none.py:train", words=("no such file",))
     refused("doctor", f"{script}:trian", words=("Did you mean 'train'",))
     refused("doctor", f"{script}:forty_two", words=("a int", "function"))
     refused("doctor", f"{script}:breaks", words=("ZeroDivisionError", "line"))
-    refused("doctor", f"{script}:asks", words=("name",))
+    refused("doctor", f"{script}:asks", words=("asks for name", "def main()"))
     refused("doctor", "mlp", "--steps", "none", words=("--steps", "whole number"))
     refused("doctor", "mlp", "--steps", "0")
     refused("doctor", f"{script}:train", "--seconds", "-1")

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from backlight import doctor
+from backlight import doctor, optim
 from backlight.doctor import probes
 from backlight.words import catalogue
-from tests.doctor.broken import BROKEN
+from tests.doctor.broken import BROKEN, blobs, fit, mlp
 
 WATCHED = {}
 
@@ -62,7 +62,39 @@ def test_consequences_come_after_their_cause():
 def test_everything_is_shown_on_request_with_reasons():
     text = watched("forgets_zero_grad").text(everything=True, language="en")
     assert "not checked  dropout leaves enough: there is no dropout" in text
-    assert "ok  loss at chance: 2." in text
+    assert re.search(r"ok  loss at chance: begins at 2\.\d+, chance is 2\.303", text)
+
+
+def test_what_is_well_is_told_with_its_number():
+    for language in ("en", "ko"):
+        said = {n.rpartition(".")[0] for n in catalogue(language, "doctor") if n.endswith(".well")}
+        assert said <= doctor.PROBES.keys()
+        assert {"loss_at_chance", "wrong_gradient", "penalty_sign", "units_died"} <= said
+
+
+@pytest.mark.parametrize(("strength", "told"), [(0.0, "none is set"), (0.1, "weight decay alone")])
+def test_loss_rises_with_regularisation_is_checked_without_a_penalty_too(strength, told):
+    x, y = blobs(0)
+    model = mlp(6, 16, 3)
+    rule = optim.SGD(model.parameters(), lr=0.05, weight_decay=strength)
+    found = doctor.watch(lambda: fit(model, x, y, rule=rule))
+    text = found.text(everything=True, language="en")
+    assert re.search(f"ok  loss rises with regularisation: {told}", text)
+
+
+class Growing(optim.SGD):
+    """Weight decay with the wrong sign."""
+
+    def rule(self, w, g, slots, s):
+        return w - s.lr * (g - s.weight_decay * w), slots
+
+
+def test_decay_that_lets_weights_grow_is_a_fault():
+    x, y = blobs(0)
+    model = mlp(6, 16, 3)
+    rule = Growing(model.parameters(), lr=0.05, weight_decay=0.1)
+    found = doctor.watch(lambda: fit(model, x, y, rule=rule))
+    assert [one.probe for one in found.faults] == ["penalty_sign"]
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

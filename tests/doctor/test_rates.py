@@ -15,10 +15,16 @@ import pytest
 import backlight as bl
 from backlight import doctor
 from tests.doctor.broken import BROKEN
+from tests.doctor.second_broken import SECOND
+from tests.doctor.second_sound import SECOND_SOUND
 from tests.doctor.sound import SOUND
+from tests.doctor.third import BROKEN as THIRD
+from tests.doctor.third import SOUND as THIRD_SOUND
 from tests.doctor.unseen import UNSEEN
 
 PAGE = Path(__file__).parents[2] / "docs" / "doctor.md"
+LATER = [*UNSEEN, *SECOND, *THIRD]
+ALL_SOUND = [*SOUND, *SECOND_SOUND, *THIRD_SOUND]
 SEEDS = int(os.environ.get("BACKLIGHT_DOCTOR_SEEDS", "0"))
 
 
@@ -46,12 +52,12 @@ def test_the_cause_is_named_first(name, causes, first_words):
     assert first_words[name][0] in causes
 
 
-@pytest.mark.parametrize(("name", "script", "causes"), UNSEEN, ids=[one[0] for one in UNSEEN])
+@pytest.mark.parametrize(("name", "script", "causes"), LATER, ids=[one[0] for one in LATER])
 def test_so_it_is_in_scripts_written_afterwards(name, script, causes):
     assert headline(watched(script, 0))[0] in causes
 
 
-@pytest.mark.parametrize(("name", "script"), SOUND, ids=[name for name, _ in SOUND])
+@pytest.mark.parametrize(("name", "script"), ALL_SOUND, ids=[name for name, _ in ALL_SOUND])
 def test_sound_scripts_have_no_fault(name, script):
     found = watched(script, 0)
     assert not found.faults, found.text()
@@ -64,7 +70,7 @@ def test_there_are_enough_of_both(first_words):
 
 
 def test_every_probe_that_names_a_cause_has_a_broken_script():
-    named = {cause for _, _, causes in BROKEN for cause in causes}
+    named = {cause for _, _, causes in [*BROKEN, *SECOND] for cause in causes}
     levels = {doctor.Level.CAUSE, doctor.Level.RATE}
     causes = {name for name, probe in doctor.PROBES.items() if probe.level in levels}
     assert causes <= named | {"exploding_gradient"}
@@ -75,8 +81,10 @@ def test_the_page_prints_the_score(first_words):
     page = PAGE.read_text(encoding="utf-8")
     right = sum(first_words[name][0] in causes for name, _, causes in BROKEN)
     assert f"{right} of {len(BROKEN)} planted faults" in page
-    assert f"{len(UNSEEN)} of {len(UNSEEN)} planted faults" in page
-    assert f"0 of {len(SOUND)} sound scripts" in page
+    for later in (UNSEEN, SECOND, THIRD):
+        assert f"{len(later)} of {len(later)} planted faults" in page
+    for sound in (SOUND, SECOND_SOUND, THIRD_SOUND):
+        assert f"0 of {len(sound)} sound scripts" in page
     for name in doctor.PROBES:
         assert f"`{name}`" in page
 
@@ -84,10 +92,11 @@ def test_the_page_prints_the_score(first_words):
 @pytest.mark.skipif(not SEEDS, reason="BACKLIGHT_DOCTOR_SEEDS is not set: takes minutes")
 def test_rates_over_seeds():
     page = PAGE.read_text(encoding="utf-8")
-    assert f"| {rates(BROKEN)}" in page
-    assert f"| {rates(UNSEEN)}" in page
-    alarms = sum(bool(watched(s, seed).faults) for _, s in SOUND for seed in range(SEEDS))
-    assert f"| {alarms} of {len(SOUND) * SEEDS}" in page
+    for broken in (BROKEN, UNSEEN, SECOND, THIRD):
+        assert f"| {rates(broken)}" in page
+    for sound in (SOUND, SECOND_SOUND, THIRD_SOUND):
+        alarms = sum(bool(watched(s, seed).faults) for _, s in sound for seed in range(SEEDS))
+        assert f"| {alarms} of {len(sound) * SEEDS}" in page
 
 
 def rates(scripts):

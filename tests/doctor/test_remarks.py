@@ -2,7 +2,7 @@
 
 import pytest
 
-from backlight.doctor.remarks import IN_A_ROW, Watch, told
+from backlight.doctor.remarks import IN_A_ROW, LOW_IN_A_ROW, Watch, told
 
 
 def steps(watch, losses, lr=0.1):
@@ -42,10 +42,20 @@ def test_a_loss_that_explodes_is(watch):
     assert [one["kind"] for one in found] == ["rising"]
 
 
-@pytest.mark.parametrize(("ratio", "kind"), [(0.5, "ratio_high"), (1e-8, "ratio_low")])
-def test_ratios_out_of_range_for_an_epoch(watch, ratio, kind):
+def test_a_loss_that_explodes_at_once_is_told_after_a_few_steps(watch):
+    watch.hear("start", {"event": "start", "loss_before_learning": 2.3})
+    found = steps(watch, [2.3, *[40.0] * 18])
+    assert found == []
+    assert [one["kind"] for one in steps(watch, [40.0])] == ["rising"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "kind", "enough"),
+    [(0.5, "ratio_high", IN_A_ROW), (1e-8, "ratio_low", LOW_IN_A_ROW)],
+)
+def test_ratios_out_of_range_for_an_epoch(watch, ratio, kind, enough):
     steps(watch, [1.0])
-    assert layers(watch, ratio, times=IN_A_ROW - 1) == []
+    assert layers(watch, ratio, times=enough - 1) == []
     assert layers(watch, ratio, times=1) == [kind]
     assert layers(watch, ratio) == []
 

@@ -430,3 +430,17 @@ def test_update_ratios_gradients_and_units():
 def test_a_loss_that_begins_too_high_is_told():
     record = invented(start={"classes": ["a"], "loss_at_chance": 2.3, "loss_before_learning": 9})
     assert kinds(record)["The loss did not begin at chance"] == "look"
+
+
+def test_remarks_of_the_watch_are_told(tmp_path):
+    run = make_run(tmp_path / "r")
+    assert "Remarks during training" not in page_of(run).text
+    seen = {"event": "remark", "step": 40, "kind": "dead", "about": HOSTILE, "share": 0.75}
+    for line in (seen, {**seen, "kind": "unheard of"}, {"event": "remark"}):
+        run.log("metrics", line)
+    run.flush()
+    page = page_of(run)
+    assert "Remarks during training" in page.text
+    assert "75% of the ReLUs are dead" in page.text
+    assert page.text.count("Step 40") == 1
+    assert "#lost-units" in page.values("a", "href")

@@ -161,8 +161,8 @@ def test_wrong_code_stops_the_run_before_it_changes_anything(tmp_path, monkeypat
 
     right = lower.lower_gate
 
-    def wrong(gate, wires, attributes):
-        node = right(gate, wires, attributes)
+    def wrong(gate, wires, attributes, *more):
+        node = right(gate, wires, attributes, *more)
         if gate.name != "sum_to":
             return node
         return Node("negative", [node], node.shape, node.dtype, {}, node.origin)

@@ -9,12 +9,15 @@ FAMILIES = (
     "reach",
     "mode",
     "loss",
-    "data",
+    "inputs",
+    "labels",
+    "splits",
     "start",
     "gradient",
     "rate",
     "units",
     "curve",
+    "trained",
 )
 """The order in which they are asked and told."""
 

@@ -1,4 +1,4 @@
-"""The loss curve: rising, flat, or not a number; learning by heart; training and validation."""
+"""The loss curve: rising, flat, or not a number; learning by heart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from backlight.doctor.probe import Answer, Level, NotChecked, fault, fine, probe
 
 _ROSE, _FLAT = 0.3, 0.02
 _LEARNT, _STUCK = 0.2, 0.8
-_WIDE_GAP = 0.15
 
 
 @probe(Level.SIGN)
@@ -32,6 +31,11 @@ def diverged(seen: Evidence) -> Answer:
     quarter = len(losses) // 4
     early, late = losses[:quarter], losses[-quarter:]
     first, last = float(np.mean(early)), float(np.mean(late))
+    if seen.peaked:
+        worst = max(losses)
+        return fault(
+            worst / losses[0], first=f"{losses[0]:.4g}", last=f"{worst:.4g}", steps=len(losses)
+        )
     # Training that goes on from a small loss may wander by more than that loss.
     if last > first * (1 + _ROSE) and last > first + 2 * float(np.std(early)):
         return fault(last / first, first=f"{first:.4g}", last=f"{last:.4g}", steps=len(losses))
@@ -47,7 +51,7 @@ def plateau(seen: Evidence) -> Answer:
     noise = _wobble(seen.losses)
     if abs(fall) < _FLAT and noise < _FLAT and seen.losses[0] > 1e-3:
         return warning(fall, first=f"{seen.losses[0]:.4g}", last=f"{seen.losses[-1]:.4g}")
-    return fine(fall)
+    return fine(fall, first=f"{seen.losses[0]:.4g}", last=f"{seen.losses[-1]:.4g}")
 
 
 @probe(Level.SIGN)
@@ -64,21 +68,7 @@ def learns_by_heart(seen: Evidence) -> Answer:
         return fault(left, **values)
     if left > _LEARNT and examples <= 64:
         return warning(left, **values)
-    return fine(last)
-
-
-@probe(Level.SIGN)
-def validation_gap(seen: Evidence) -> Answer:
-    """How much better the training examples are known than those of the validation split."""
-    epochs = [line for line in seen.history if isinstance(line.get("validation_accuracy"), float)]
-    if not epochs:
-        raise NotChecked("no_validation")
-    best = max(epochs, key=lambda line: float(line["validation_accuracy"]))
-    train, validation = float(best["train_accuracy"]), float(best["validation_accuracy"])
-    gap = train - validation
-    if gap > _WIDE_GAP:
-        return warning(gap, train=f"{train:.1%}", validation=f"{validation:.1%}")
-    return fine(gap)
+    return fine(last, **values)
 
 
 def _wobble(losses: list[float]) -> float:

@@ -20,4 +20,4 @@ def wrong_gradient(seen: Evidence) -> Answer:
         return fault(
             errors[name], name=name, error=f"{errors[name]:.2g}", count=wrong, of=len(errors)
         )
-    return fine(errors[name])
+    return fine(errors[name], error=f"{errors[name]:.1e}", name=name)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from backlight.doctor.evidence import Evidence
+from backlight.doctor.experiment import decay_shrinks
 from backlight.doctor.probe import Answer, Level, NotChecked, fault, fine, probe, warning
+from backlight.doctor.replay import parameters
 from backlight.errors import ArgumentError
 from backlight.explain.circuit.circuit import Node
 from backlight.gates.activation import sigmoid
@@ -17,9 +19,13 @@ from backlight.gates.gate import Role
 from backlight.gates.loss import cross_entropy, nll_loss
 from backlight.gates.softmax import log_softmax, softmax
 from backlight.gates.transcendental import log
+from backlight.words import say
 
-_DROWNED = 10.0
-_TOO_HIGH, _UNUSUAL = 3.0, 1.5
+_DROWNED, _OUTWEIGHS = 10.0, 1.0
+_HARDLY_FELL, _FEW_ROWS = 0.1, 8
+_TOO_HIGH, _UNUSUAL, _UNUSUAL_NUMBERS = 3.0, 1.5, 2.5
+_TRIED = 1e-3
+"""Strength of the penalty that is tried where none is set."""
 
 
 @probe(Level.CAUSE)
@@ -36,7 +42,7 @@ def softmax_twice(seen: Evidence) -> Answer:
     for first, seconds in pairs:
         for node in seen.drawn(*seconds):
             asked = True
-            source = seen.circuit.nodes[seen.behind_movers(node.inputs[0])]
+            source = seen.behind_adjustments(node.inputs[0])
             if source.gate is first:
                 return fault(
                     seen.look.loss,
@@ -103,8 +109,8 @@ def activation_before_loss(seen: Evidence) -> Answer:
             Role.ROUTER,
             Role.SQUASH,
         )
-        if given.gate is sigmoid and node.gate is binary_cross_entropy_with_logits:
-            continue  # it is named for what it is: a sigmoid taken twice
+        if seen.behind_adjustments(given.index).gate in (softmax, sigmoid):
+            continue  # it is named for what it is: a softmax or sigmoid taken twice
         if limited and given.gate and len([i for i in given.inputs if i >= 0]) == 1:
             return fault(None, gate=given.gate.name, loss=node.gate.name if node.gate else "")
     targets = seen.examples[1]
@@ -121,11 +127,28 @@ def activation_before_loss(seen: Evidence) -> Answer:
 
 
 @probe(Level.CAUSE)
+def loss_summed(seen: Evidence) -> Answer:
+    """Whether a sum over the examples makes steps that many times as large as their mean would."""
+    rows = len(seen.scores) if seen.scores.ndim else 1
+    sums = [one for one in seen.circuit.gates if one.attributes.get("reduction") == "sum"]
+    if not sums or rows < _FEW_ROWS:
+        return fine()
+    if not (seen.broke or seen.peaked or seen.fell_less(_HARDLY_FELL)):
+        return fine(rows)
+    test = seen.range_test
+    mean = test.rate / rows
+    near = [left for rate, left in test.left.items() if mean / 4 < rate < mean * 4]
+    if near and min(near) < min(0.9, 0.5 * test.own):
+        return fault(rows, examples=rows, rate=f"{test.rate:.2g}", mean=f"{mean:.2g}")
+    return fine(rows)
+
+
+@probe(Level.CAUSE)
 def penalty_sign(seen: Evidence) -> Answer:
     """Loss rises with regularisation: whether the weight penalty is added."""
     penalties = seen.penalties
     if not penalties:
-        raise NotChecked("no_penalty")
+        return _not_in_the_loss(seen)
     gradients = [seen.circuit.gradients[i] for i in penalties]
     values = [float(seen.circuit.nodes[i].value) for i in penalties]
     added = sum(
@@ -133,7 +156,7 @@ def penalty_sign(seen: Evidence) -> Answer:
     )
     if added < 0:
         return fault(added, added=f"{added:.3g}")
-    return fine(added)
+    return fine(added, how=say("doctor.penalty_sign.in_loss", added=f"{added:.3g}"))
 
 
 @probe(Level.CAUSE)
@@ -153,7 +176,7 @@ def penalty_drowns(seen: Evidence) -> Answer:
             decay += 0.5 * float(group.get("weight_decay", 0.0) or 0.0) * squares
     data = max(abs(seen.look.loss) - added, 1e-12)
     share = (added + decay) / data
-    if share > _DROWNED:
+    if share > _DROWNED or (share > _OUTWEIGHS and seen.fell_less(1 / 3)):
         return fault(share, share=f"{share:.3g}", penalty=f"{added + decay:.3g}")
     if not added and not decay:
         raise NotChecked("no_penalty")
@@ -170,9 +193,29 @@ def loss_at_chance(seen: Evidence) -> Answer:
     values = {"loss": f"{data:.4g}", "chance": f"{chance:.4g}"}
     if data > _TOO_HIGH * chance and not seen.works:
         return fault(data, **values)
-    if data > _UNUSUAL * chance:
+    numbers = seen.session.targets and seen.session.targets[0].dtype.kind == "f"
+    # An answer of the targets' own spread doubles a squared error.
+    if data > (_UNUSUAL_NUMBERS if numbers else _UNUSUAL) * chance:
         return warning(data, **values)
-    return fine(data)
+    return fine(data, **values)
+
+
+def _not_in_the_loss(seen: Evidence) -> Answer:
+    """The same of weight decay; and where there is none, what a penalty would do."""
+    shrinks = decay_shrinks(seen.session)
+    if shrinks is not None:
+        if shrinks >= 1.0:
+            return fault(shrinks, added=f"−{shrinks - 1:.2g} · ‖w‖")
+        how = say("doctor.penalty_sign.by_decay", left=f"{shrinks:.6g}")
+        return fine(shrinks, how=how)
+    weights = [np.asarray(w, np.float64) for w in parameters(seen.circuit).values() if w.ndim > 1]
+    if not weights:
+        raise NotChecked("no_penalty")
+    added = _TRIED * sum(float(np.vdot(w, w)) for w in weights)
+    told = (seen.look.loss, seen.look.loss + added)
+    before, after = (f"{one:.4g}" for one in told)
+    how = say("doctor.penalty_sign.if_set", strength=f"{_TRIED:g}", before=before, after=after)
+    return fine(added, how=how)
 
 
 def _behind_scores(seen: Evidence) -> Iterator[Node]:

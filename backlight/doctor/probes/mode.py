@@ -59,8 +59,19 @@ def dropout_too_high(seen: Evidence) -> Answer:
         raise NotChecked("no_dropout")
     most, node = max(dropped, key=lambda pair: pair[0])
     if most >= _TOO_MANY_DROPPED:
-        return fault(most, p=f"{most:g}", keep=f"{1 - most:.2g}", layer=node.layer or "dropout")
+        return fault(most, p=f"{most:g}", keep=f"{1 - most:.2g}", layer=node.layer or "–")
     return fine(most)
+
+
+@probe(Level.CAUSE)
+def dropout_on_scores(seen: Evidence) -> Answer:
+    """Whether the model's answer itself is dropped out, and not what it is made from."""
+    if seen.look.scores < 0:
+        raise NotChecked("no_scores")
+    node = seen.circuit.nodes[seen.behind_movers(seen.look.scores)]
+    if node.gate is not None and "key" in node.gate.inputs and "p" in node.attributes:
+        return fault(float(node.attributes["p"]), p=f"{float(node.attributes['p']):g}")
+    return fine()
 
 
 def _sensitive(seen: Evidence) -> list[str]:

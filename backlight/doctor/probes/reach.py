@@ -9,6 +9,8 @@ from backlight.doctor.probe import Answer, Level, NotChecked, fault, fine, probe
 from backlight.doctor.probes.steps import listed
 from backlight.errors import GraphError
 
+_MOST_LEFT = 0.5
+
 
 @probe(Level.CAUSE)
 def detached(seen: Evidence) -> Answer:
@@ -37,8 +39,20 @@ def unused_layer(seen: Evidence) -> Answer:
 
 
 @probe(Level.CAUSE)
+def examples_mixed(seen: Evidence) -> Answer:
+    """Whether each example is answered for itself, as a reshape across the batch does not."""
+    share = seen.touched
+    if share:
+        return fault(share, share=f"{share:.0%}")
+    return fine(share)
+
+
+@probe(Level.CAUSE)
 def frozen(seen: Evidence) -> Answer:
-    """Parameters that ask for no gradient; features that were learnt elsewhere may be so."""
+    """Parameters that ask for no gradient; features that were learnt elsewhere may be so.
+
+    It is a fault where the rest cannot learn even one batch by heart.
+    """
     session = seen.session
     if not session.models:
         raise NotChecked("no_model")
@@ -46,7 +60,19 @@ def frozen(seen: Evidence) -> Answer:
     names = [name for name, p in owned if not p.requires_grad]
     if not names:
         return fine(0)
-    return warning(len(names), names=listed(names), count=len(names), of=len(owned))
+    values = {"names": listed(names), "count": len(names), "of": len(owned)}
+    if not seen.works and _cannot_learn(seen):
+        return fault(len(names), **values)
+    return warning(len(names), **values)
+
+
+def _cannot_learn(seen: Evidence) -> bool:
+    """Whether what is not frozen is too little even for one batch."""
+    try:
+        first, last, _ = seen.by_heart
+    except NotChecked:
+        return False
+    return not last < _MOST_LEFT * first
 
 
 def _never_reached(seen: Evidence) -> Iterator[str]:

@@ -57,7 +57,7 @@ def weights_too_large(seen: Evidence) -> Answer:
     saturated = max((one.saturated for one in full), default=0.0)
     if gain > _LARGE_GAIN and (sure or saturated > _MANY_SATURATED or seen.broke):
         return fault(gain, name=name, gain=f"{gain:.3g}", loss=f"{seen.look.loss:.4g}")
-    return fine(gain)
+    return fine(gain, name=name, gain=f"{gain:.3g}")
 
 
 @probe(Level.STATE)
@@ -69,7 +69,7 @@ def weights_too_small(seen: Evidence) -> Answer:
     ratio = _first_to_last(seen)
     if ratio < _VANISHED and len(small) > 1 and not seen.works:
         return fault(gains[name], name=name, gain=f"{gains[name]:.2g}", ratio=f"{ratio:.1e}")
-    return fine(gains[name])
+    return fine(gains[name], name=name, gain=f"{gains[name]:.2g}")
 
 
 @probe(Level.STATE)
@@ -80,7 +80,7 @@ def vanishing_gradient(seen: Evidence) -> Answer:
         squashes = [one for one in seen.look.activations if one.squashes]
         kinds = listed(sorted({one.gate for one in squashes})) or "–"
         return fault(ratio, ratio=f"{ratio:.1e}", count=len(squashes), kinds=kinds)
-    return fine(ratio)
+    return fine(ratio, ratio=f"{ratio:.2g}")
 
 
 @probe(Level.STATE)
@@ -108,7 +108,7 @@ def dead_at_start(seen: Evidence) -> Answer:
             units=worst.silent.size,
             examples=worst.examples,
         )
-    return fine(share)
+    return fine(share, layer=worst.layer, share=f"{share:.0%}")
 
 
 @probe(Level.CAUSE)

@@ -6,6 +6,9 @@ from backlight.doctor.evidence import Evidence
 from backlight.doctor.probe import Answer, Level, NotChecked, fault, fine, probe
 
 _MOSTLY = 0.5
+_MANY, _SHORT = 4, 2
+"""So many models or optimisers, each for so few steps, are one that was made again and again."""
+_CLIPPED = 1e-3
 
 
 @probe(Level.CAUSE)
@@ -107,6 +110,48 @@ def outside_optimizer(seen: Evidence) -> Answer:
     return fault(
         len(left), names=listed(left), count=len(left), of=len(reached), place=_at(seen, "step")
     )
+
+
+@probe(Level.CAUSE)
+def optimizer_made_anew(seen: Evidence) -> Answer:
+    """Whether momentum and running averages last longer than a step or two."""
+    session = seen.session
+    made = len(session.optimizers)
+    if not made:
+        raise NotChecked("no_optimizer")
+    first, last = (
+        {id(p) for _, p in one.parameters()}
+        for one in (session.optimizers[0], session.optimizers[-1])
+    )
+    remembers = any(set(slots) - {"step"} for slots in session.optimizers[-1].state.values())
+    each = session.steps / made
+    if made >= _MANY and each <= _SHORT and remembers and not first.isdisjoint(last):
+        return fault(made, made=made, steps=session.steps)
+    return fine(made)
+
+
+@probe(Level.CAUSE)
+def model_made_anew(seen: Evidence) -> Answer:
+    """Whether the model that is trained is the one that was trained before."""
+    session = seen.session
+    made = len({model for _, model in session.trained if model})
+    if not made:
+        raise NotChecked("no_model")
+    if made >= _MANY and session.backwards / made <= _SHORT:
+        return fault(made, made=made, passes=session.backwards)
+    return fine(made)
+
+
+@probe(Level.CAUSE)
+def clipped_to_nothing(seen: Evidence) -> Answer:
+    """How much of the gradient is left between the backward pass and the update."""
+    shrunk = sorted(one for one in seen.session.shrunk if one > 0)
+    if not shrunk:
+        raise NotChecked("no_updates")
+    left = shrunk[len(shrunk) // 2]
+    if left < _CLIPPED and not seen.works:
+        return fault(left, left=f"{left:.1e}")
+    return fine(left)
 
 
 @probe(Level.CAUSE)

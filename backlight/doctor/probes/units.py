@@ -13,6 +13,7 @@ from backlight.doctor.session import Activation
 Array = np.ndarray[Any, Any]
 
 _MOST_DEAD, _MANY_DEAD = 0.6, 0.4
+_ALL_DEAD, _HARDLY_FELL = 0.9, 0.1
 _MOST_SATURATED = 0.8
 _TOGETHER = 3
 """Looks that are taken together: a unit is dead if it was silent in all of them."""
@@ -31,31 +32,32 @@ def units_died(seen: Evidence) -> Answer:
         "examples": examples,
         "began": f"{began:.0%}",
     }
-    if share > _MOST_DEAD and not seen.works:
+    stuck = seen.fell_less(_HARDLY_FELL) or (share > _ALL_DEAD and not seen.works)
+    if share > _MOST_DEAD and stuck:
         return fault(share, **values)
     if share > _MANY_DEAD:
         return warning(share, **values)
-    return fine(share)
+    return fine(share, **values)
 
 
 @probe(Level.SIGN)
 def units_saturated(seen: Evidence) -> Answer:
     """Sigmoid and tanh units at an end of their range."""
-    if not seen.session.looks:
+    if not seen.looks:
         raise NotChecked("no_backward")
-    last = [one for one in seen.session.looks[-1].activations if one.squashes]
+    last = [one for one in seen.looks[-1].activations if one.squashes]
     if not last:
         raise NotChecked("no_squash")
     worst = max(last, key=lambda one: one.saturated)
     if worst.saturated > _MOST_SATURATED and not seen.works:
         return fault(worst.saturated, layer=worst.layer, share=f"{worst.saturated:.0%}")
-    return fine(worst.saturated)
+    return fine(worst.saturated, layer=worst.layer, share=f"{worst.saturated:.0%}")
 
 
 @probe(Level.SIGN)
 def constant_output(seen: Evidence) -> Answer:
     """Whether different examples get different answers."""
-    looks = [look for look in seen.session.looks if look.circuit is not None and look.scores >= 0]
+    looks = [look for look in seen.looks if look.circuit is not None and look.scores >= 0]
     if not looks:
         raise NotChecked("no_scores")
     circuit = looks[-1].circuit
@@ -75,7 +77,7 @@ def constant_output(seen: Evidence) -> Answer:
 def _most_silent(seen: Evidence, *, squashes: bool, reason: str) -> tuple[str, Array, int, float]:
     """The layer with most silent units: its path, those units, examples, and the share at first."""
     layers: dict[str, list[Activation]] = {}
-    for look in seen.session.looks[-_TOGETHER:]:
+    for look in seen.looks[-_TOGETHER:]:
         for one in look.activations:
             if one.squashes is squashes:
                 layers.setdefault(one.layer, []).append(one)

@@ -22,6 +22,7 @@ from backlight.train.page.number import duration, percent, plural, short
 from backlight.train.page.predictions import draw_predictions, draw_weights
 from backlight.train.page.reading import findings
 from backlight.train.page.record import Record, number
+from backlight.train.page.remarks import draw_remarks
 from backlight.train.page.tables import named_values
 
 MOST_HISTOGRAMS = 12
@@ -42,6 +43,7 @@ def document(record: Record, examined: Examined | None, examined_problem: str, l
     style, script = _resource("style.css"), _resource("page.js")
     sections = [
         ("reading", "What the curves say", _reading(record)),
+        ("remarks", "Remarks during training", draw_remarks(record.remarks)),
         ("curves", "Learning", _curves(record)),
         ("activations", "Activations", _activations(record)),
         ("confusion", "Confusions", _of_examined(examined, examined_problem, "confusion")),

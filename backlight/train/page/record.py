@@ -144,6 +144,7 @@ def read(run: Run) -> Record:
         "layers": record.layers,
         "activations": record.activations,
         "epoch": record.epochs,
+        "remark": record.remarks,
     }
     for line in run.read("metrics"):
         event = line.get("event")
