@@ -29,10 +29,12 @@ def compare(
         Only these stops; all if none is named: chance, subtraction, knn-l1, knn-l2, svm, softmax,
         features, two-layer, three-layer, convnet
     """
+    from backlight.compare.kept import Kept
     from backlight.compare.measure import walk
-    from backlight.compare.page import cells, page
+    from backlight.compare.page import page
+    from backlight.compare.pictures import figures
     from backlight.compare.road import chosen_stops
-    from backlight.train import durable, strict_json
+    from backlight.train import durable
 
     chosen = chosen_stops(stops)
     path = Path(out)
@@ -45,6 +47,10 @@ def compare(
         )
     splits = _splits(data, data_dir, validation, limit, seed)
     shape = tuple(splits.train.inputs.shape[1:])
+    kept = Kept(path, splits)
+    before = kept.results(chosen)
+    if before:
+        sys.stderr.write(f"Measured before, and taken from {kept.path}: {', '.join(before)}\n")
     results = []
     for stop in chosen:
 
@@ -52,23 +58,38 @@ def compare(
             if sys.stderr.isatty():
                 sys.stderr.write(f"\r\x1b[K{title}: {what}")
 
-        found = walk(stop, splits, shape, tell)
+        found = before.get(stop.name)
+        if found is None:
+            found = walk(stop, splits, shape, tell)
+            found.figures = figures(found, splits, shape)
+            found.estimator = None
+            kept.keep(found, first=not before)
+            before[stop.name] = found
         results.append(found)
         if sys.stderr.isatty():
             sys.stderr.write("\r\x1b[K")
-        if json:
-            sys.stdout.write(strict_json.dumps(found.as_json()) + "\n")
-        else:
-            test, held, setting, fit, each, memory, size = cells(found)
-            sys.stdout.write(
-                f"{stop.title:<34} test {test:>6}  validation {held:>6}  {setting:<26} "
-                f"training {fit:>8}  an image {each:>8}  {memory:>8}  {size:>8}\n"
-            )
-        sys.stdout.flush()
+        _told(found, json)
     durable.replace(path, page(results, splits, shape).encode("utf-8"))
+    kept.forget()
     if not json:
         sys.stdout.write(f"wrote {path}\n")
     return 0
+
+
+def _told(found: Any, json: bool) -> None:
+    """A line for a stop."""
+    from backlight.compare.page import cells
+    from backlight.train import strict_json
+
+    if json:
+        sys.stdout.write(strict_json.dumps(found.as_json()) + "\n")
+    else:
+        test, held, setting, fit, each, memory, size = cells(found)
+        sys.stdout.write(
+            f"{found.stop.title:<34} test {test:>14}  validation {held:>6}  {setting:<26} "
+            f"training {fit:>8}  an image {each:>8}  {memory:>8}  {size:>8}\n"
+        )
+    sys.stdout.flush()
 
 
 def _splits(data: str, data_dir: str | None, validation: str, limit: int | None, seed: int) -> Any:

@@ -43,7 +43,7 @@ def sweep(
         What to choose from: lr=1e-4..1e-1 weight_decay=0..0.01 model=mlp,convnet hidden=64,128x64
     """
     from backlight.sweep.lead import finished, run_sweep
-    from backlight.sweep.study import Plan, library
+    from backlight.sweep.study import Plan, library, owner
 
     library()  # before a folder is made for nothing
     if resume is not None:
@@ -74,7 +74,10 @@ def sweep(
             remedy="Choose narrower ranges, or smaller learning rates.",
         )
     _report(plan, folder, found, done)
-    if test:
+    where = done[0].user_attrs.get("owner", owner(folder))
+    if where != owner(folder):
+        sys.stdout.write(f"the best trial is in {where}; evaluate it there\n")
+    elif test:
         _test(folder / done[0].user_attrs["run"])
     return 0
 

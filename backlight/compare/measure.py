@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import make_pipeline
 
+from backlight.compare.figure import Figure
 from backlight.compare.road import Stop
 from backlight.data import DataSet
 from backlight.estimators import KNeighborsClassifier
@@ -43,7 +45,10 @@ class Result:
         Bytes that the model keeps: its numbers, or the images it remembers.
     predicted : array
         Its answers on the test split.
-    estimator : estimator
+    estimator : estimator or None
+        None where the stop was measured before a walk was interrupted.
+    figures : list of Figure
+        What it is shown by.
     """
 
     stop: Stop
@@ -57,6 +62,7 @@ class Result:
     size: int
     predicted: Array = field(repr=False)
     estimator: Any = field(repr=False)
+    figures: list[Figure] = field(default_factory=list, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers for machines."""
@@ -92,21 +98,25 @@ def walk(
     train, validation, test = rows_of(data)
     labels = data.train.labels
     held = data.validation.labels
+    truth = data.test.labels
     tried: list[tuple[dict[str, Any], float]] = []
     best: tuple[float, Any, float, dict[str, Any]] | None = None
     with _peak() as peak:
-        for setting, estimator, seconds in _fitted(stop, shape, train, labels, tell):
-            score = float(np.mean(_answers(estimator, validation, setting) == held))
+        for setting, estimator, seconds, answers in _fitted(
+            stop, shape, train, labels, validation, tell
+        ):
+            score = float(np.mean(answers == held))
             tried.append((setting, score))
             if best is None or score > best[0]:
                 best = score, estimator, seconds, setting
         assert best is not None  # noqa: S101 - every stop has a setting
         score, estimator, seconds, setting = best
+        if isinstance(estimator, KNeighborsClassifier):
+            estimator.n_neighbors = setting["k"]
         tell("test")
         begin = time.perf_counter()
-        predicted = np.asarray(_answers(estimator, test, setting))
+        predicted = np.asarray(estimator.predict(test))
         each = (time.perf_counter() - begin) / len(test)
-    truth = data.test.labels
     return Result(
         stop,
         setting,
@@ -127,28 +137,37 @@ def _fitted(
     shape: tuple[int, ...],
     train: Array,
     labels: Array,
+    validation: Array,
     tell: Callable[[str], None],
-) -> Iterator[tuple[dict[str, Any], Any, float]]:
-    """Every setting with an estimator that was fitted with it, and how long that took."""
-    remembered: tuple[Any, float] | None = None
+) -> Iterator[tuple[dict[str, Any], Any, float, Array]]:
+    """Every setting: a fitted estimator, how long that took, its answers on validation data."""
+    near: tuple[Array, Array] | None = None
+    kept: Any = None
+    seconds, spent = 0.0, 0.0
+    ahead = stop.features(shape) if stop.features is not None else None
+    if ahead is not None:  # the same for all settings
+        tell("features")
+        begin = time.perf_counter()
+        train = ahead.fit_transform(train)
+        spent = time.perf_counter() - begin
+        validation = ahead.transform(validation)
     for setting in stop.settings:
         tell(", ".join(f"{name}={value}" for name, value in setting.items()))
-        estimator = stop.make(shape, **setting)
-        if remembered is not None and isinstance(estimator, KNeighborsClassifier):
-            yield setting, remembered[0], remembered[1]  # the same memory, another vote
+        estimator = kept if near is not None else stop.make(shape, **setting)
+        if near is None:
+            begin = time.perf_counter()
+            estimator.fit(train, labels)
+            seconds = spent + time.perf_counter() - begin
+        if not isinstance(estimator, KNeighborsClassifier):
+            answers = np.asarray(estimator.predict(validation))
+            whole = estimator if ahead is None else make_pipeline(ahead, estimator)
+            yield setting, whole, seconds, answers
             continue
-        begin = time.perf_counter()
-        estimator.fit(train, labels)
-        seconds = time.perf_counter() - begin
-        if isinstance(estimator, KNeighborsClassifier):
-            remembered = estimator, seconds
-        yield setting, estimator, seconds
-
-
-def _answers(estimator: Any, rows: Array, setting: dict[str, Any]) -> Array:
-    if isinstance(estimator, KNeighborsClassifier):
-        estimator.n_neighbors = setting["k"]
-    return np.asarray(estimator.predict(rows))
+        if near is None:  # the same memory and the same neighbours for every k: another vote
+            kept = estimator
+            near = estimator.kneighbors(validation, max(one["k"] for one in stop.settings))
+        answers = estimator.voted(*(one[:, : setting["k"]] for one in near))
+        yield setting, estimator, seconds, answers
 
 
 def size_of(estimator: Any) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from importlib import resources
-from typing import Any
 
+from backlight.compare.matrix import matrix
 from backlight.compare.measure import Result
-from backlight.compare.pictures import hardest, mistakes, picture
+from backlight.compare.pictures import confusions, hardest
 from backlight.data import DataSet
 from backlight.train.page.document import policy
 from backlight.train.page.markup import Markup, element
@@ -43,7 +43,7 @@ def page(results: list[Result], data: DataSet, shape: tuple[int, ...]) -> str:
         element(
             "header",
             element("p", "Backlight · the road from pixels to convolutions", class_="run"),
-            element("h1", f"Ten ways to classify {data.name}"),
+            element("h1", f"{_ways(len(results))} to classify {data.name}"),
             element(
                 "p",
                 f"{told} images of {' × '.join(map(str, shape))}, {len(data.classes)} classes. "
@@ -56,7 +56,7 @@ def page(results: list[Result], data: DataSet, shape: tuple[int, ...]) -> str:
             "main",
             element("section", element("h2", "Side by side"), _chart(results, sizes["test"])),
             element("section", element("h2", "What each costs"), _table(results)),
-            [_section(one, data, shape) for one in results],
+            [_section(one, data) for one in results],
         ),
     ]
     head = [
@@ -74,45 +74,42 @@ def page(results: list[Result], data: DataSet, shape: tuple[int, ...]) -> str:
 
 def _chart(results: list[Result], count: int) -> Markup:
     """A bar a stop, with its standard error."""
-    left, row, width = 230.0, 30.0, 560.0
-    parts: list[Any] = []
-    for place, one in enumerate(results):
-        y = 8 + place * row
-        error = math.sqrt(max(one.test * (1 - one.test), 1e-12) / count)
-        end = left + width * one.test
-        parts += [
-            element("text", one.stop.title, x=left - 10, y=y + 16, class_="name"),
-            element(
-                "rect", x=left, y=y + 3, width=f"{width * one.test:.1f}", height=18, class_="bar"
-            ),
+    rows = []
+    for one in results:
+        end, error = 100 * one.test, 100 * standard_error(one.test, count)
+        bar = element(
+            "svg",
+            element("rect", x=0, y=2, width=f"{end:.2f}", height=16, class_="bar"),
             element(
                 "line",
-                x1=f"{end - width * error:.1f}",
-                x2=f"{end + width * error:.1f}",
-                y1=y + 12,
-                y2=y + 12,
+                x1=f"{max(end - error, 0):.2f}",
+                x2=f"{min(end + error, 100):.2f}",
+                y1=10,
+                y2=10,
                 class_="error",
             ),
-            element(
-                "text",
-                percent(one.test),
-                x=f"{end + width * error + 8:.1f}",
-                y=y + 16,
-                class_="number",
-            ),
+            viewBox="0 0 100 20",
+            preserveAspectRatio="none",
+            aria_hidden="true",
+        )
+        told = f"{percent(one.test)} ± {percent(error / 100)}"
+        rows += [
+            element("dt", one.stop.title),
+            element("dd", bar, element("span", told, class_="number")),
         ]
-    height = 8 + len(results) * row + 4
-    words = "; ".join(f"{one.stop.title} {percent(one.test)}" for one in results)
-    drawing = element(
-        "svg",
-        parts,
-        viewBox=f"0 0 {left + width + 90:.0f} {height:.0f}",
-        role="img",
-        aria_label=f"Test accuracy: {words}",
-        class_="road",
-    )
-    caption = "Accuracy on the test split; the short line is one standard error to each side."
-    return element("figure", drawing, element("figcaption", caption))
+    caption = "Accuracy on the test split, with a line of one standard error to each side."
+    return element("figure", element("dl", rows, class_="road"), element("figcaption", caption))
+
+
+def standard_error(share: float, count: int) -> float:
+    """Of an accuracy that was measured on so many examples.
+
+    Examples
+    --------
+    >>> round(standard_error(0.4, 1000), 4)
+    0.0155
+    """
+    return math.sqrt(share * (1 - share) / count)
 
 
 def _table(results: list[Result]) -> Markup:
@@ -133,7 +130,7 @@ def cells(one: Result) -> list[str]:
     """The numbers of a stop as words, in the order of the table."""
     setting = ", ".join(f"{name} {value:g}" for name, value in one.setting.items())
     return [
-        percent(one.test),
+        f"{percent(one.test)} ± {percent(standard_error(one.test, len(one.predicted)))}",
         percent(one.validation),
         setting or "–",
         seconds_told(one.fit_seconds),
@@ -160,7 +157,13 @@ def bytes_told(count: float) -> str:
     return f"{count:.3g} GB"
 
 
-def _section(one: Result, data: DataSet, shape: tuple[int, ...]) -> Markup:
+def _ways(count: int) -> str:
+    words = ("One way", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+    told = words[count - 1] if count <= len(words) else str(count)
+    return told if count == 1 else f"{told} ways"
+
+
+def _section(one: Result, data: DataSet) -> Markup:
     tried = "; ".join(
         ", ".join(f"{name} {value:g}" for name, value in setting.items()) + f": {percent(score)}"
         for setting, score in one.tried
@@ -172,7 +175,7 @@ def _section(one: Result, data: DataSet, shape: tuple[int, ...]) -> Markup:
         element("p", one.stop.idea),
         element("p", f"Tried on validation data: {tried}.") if tried else None,
         element("p", f"Confused most: {hardest(one, data)}."),
-        picture(one, data, shape),
-        mistakes(one, data),
+        [figure.drawn() for figure in one.figures],
+        matrix(confusions(one, data), data.classes),
         id=one.stop.name,
     )

@@ -6,41 +6,29 @@ from typing import Any
 
 import numpy as np
 
+from backlight.compare.figure import Cell, Figure
 from backlight.compare.measure import Result
 from backlight.data import DataSet
 from backlight.estimators import KNeighborsClassifier
-from backlight.train.page.markup import Markup, element
+from backlight.estimators.features import BagOfPatches
 from backlight.train.page.pictures import display_range, example_picture, weight_picture
 
 Array = np.ndarray[Any, Any]
 _SHOWN = 5
 _MOST_TEMPLATES = 16
+_MOST_PATCHES = 24
 
 
-def picture(result: Result, data: DataSet, shape: tuple[int, ...]) -> Markup | None:
-    """The stop's own picture, or None."""
-    if result.stop.picture == "neighbours":
-        return _neighbours(result.estimator, data, shape)
-    if result.stop.picture == "templates":
-        return _templates(result.estimator, data, shape)
-    return None
+def figures(result: Result, data: DataSet, shape: tuple[int, ...]) -> list[Figure]:
+    """The stop's own picture, if it has one, and images that it got wrong."""
+    makers = {"neighbours": _neighbours, "templates": _templates, "words": _words}
+    own = None
+    if result.stop.picture:
+        own = makers[result.stop.picture](result.estimator, data, shape)
+    return [one for one in (own, mistakes(result, data)) if one is not None]
 
 
-def _figure(rows: list[list[Markup]], caption: str) -> Markup:
-    lines = [element("div", row, class_="strip") for row in rows]
-    return element("figure", lines, element("figcaption", caption), class_="pictures")
-
-
-def _image(source: str, words: str, kind: str = "") -> Markup:
-    return element(
-        "span",
-        element("img", src=source, alt=words, width=48, height=48),
-        element("small", words),
-        class_=f"cell {kind}".strip(),
-    )
-
-
-def _neighbours(estimator: KNeighborsClassifier, data: DataSet, shape: tuple[int, ...]) -> Markup:
+def _neighbours(estimator: KNeighborsClassifier, data: DataSet, shape: tuple[int, ...]) -> Figure:
     """A few test images, each with the one it was taken for, and their difference."""
     test, train = data.test, data.train
     assert test is not None  # noqa: S101 - the road is walked with a test split
@@ -54,29 +42,29 @@ def _neighbours(estimator: KNeighborsClassifier, data: DataSet, shape: tuple[int
         right = train.labels[found] == test.labels[place]
         rows.append(
             [
-                _image(
-                    example_picture(query.reshape(shape), extent),
+                Cell(
                     data.classes[test.labels[place]],
+                    example_picture(query.reshape(shape), extent),
                 ),
-                element("span", "−", class_="between"),
-                _image(
-                    example_picture(near, extent),
+                Cell("−"),
+                Cell(
                     data.classes[train.labels[found]],
-                    "" if right else "miss",
+                    example_picture(near, extent),
+                    miss=not right,
                 ),
-                element("span", "=", class_="between"),
-                _image(
-                    example_picture(difference, (0.0, extent[1] - extent[0])),
+                Cell("="),
+                Cell(
                     f"Σ {difference.sum():,.0f}",
+                    example_picture(difference, (0.0, extent[1] - extent[0])),
                 ),
             ]
         )
-    return _figure(
+    return Figure(
         rows, "A test image, the training image nearest to it, and |difference| by pixels."
     )
 
 
-def _templates(estimator: Any, data: DataSet, shape: tuple[int, ...]) -> Markup | None:
+def _templates(estimator: Any, data: DataSet, shape: tuple[int, ...]) -> Figure | None:
     """The first layer's weights as pictures: one a class in a linear classifier."""
     layers = [one for one in estimator.module_.parameters() if one.ndim > 1]
     weights = layers[0].detach().numpy()
@@ -92,11 +80,24 @@ def _templates(estimator: Any, data: DataSet, shape: tuple[int, ...]) -> Markup 
         names = [f"{norm:.2f}" for norm in -np.sort(-norms)[:_MOST_TEMPLATES]]
         caption = "The first layer's units with the largest weights, and ‖w‖ of each."
     pictures = [weight_picture(one.reshape(shape) if one.ndim == 1 else one) for one in weights]
-    cells = [_image(source, name) for source, name in zip(pictures, names, strict=True)]
-    return _figure([cells], caption)
+    cells = [Cell(name, source) for source, name in zip(pictures, names, strict=True)]
+    return Figure([cells], caption)
 
 
-def mistakes(result: Result, data: DataSet) -> Markup | None:
+def _words(estimator: Any, data: DataSet, shape: tuple[int, ...]) -> Figure | None:
+    """The typical patches that a bag of patches counts."""
+    del data
+    union = estimator[0][0]
+    parts = [part for _, part in union.transformer_list if isinstance(part, BagOfPatches)]
+    if not parts:
+        return None
+    side = parts[0].patch
+    pictures = parts[0].words_[:_MOST_PATCHES].reshape(-1, shape[0], side, side)
+    cells = [Cell(str(place), weight_picture(one)) for place, one in enumerate(pictures)]
+    return Figure([cells], "Typical patches, whose counts in each quarter are features.")
+
+
+def mistakes(result: Result, data: DataSet) -> Figure | None:
     """Some test images that it got wrong, with what it said."""
     test = data.test
     assert test is not None  # noqa: S101
@@ -105,24 +106,28 @@ def mistakes(result: Result, data: DataSet) -> Markup | None:
         return None
     extent = display_range(data.train.inputs[:2000])
     cells = [
-        _image(
-            example_picture(test.inputs[place], extent),
+        Cell(
             f"{data.classes[test.labels[place]]} → {data.classes[int(result.predicted[place])]}",
-            "miss",
+            example_picture(test.inputs[place], extent),
+            miss=True,
         )
         for place in wrong
     ]
-    return _figure([cells], "Mistakes: true class → its answer.")
+    return Figure([cells], "Mistakes: true class → its answer.")
+
+
+def confusions(result: Result, data: DataSet) -> Array:
+    """How often each true class (row) was taken for each class (column)."""
+    test = data.test
+    assert test is not None  # noqa: S101
+    count = len(data.classes)
+    places = test.labels * count + result.predicted.astype(np.int64)
+    return np.bincount(places, minlength=count * count).reshape(count, count)
 
 
 def hardest(result: Result, data: DataSet, most: int = 3) -> str:
     """The classes it confuses most, in words."""
-    test = data.test
-    assert test is not None  # noqa: S101
-    count = len(data.classes)
-    pairs = np.bincount(
-        test.labels * count + result.predicted.astype(np.int64), minlength=count * count
-    ).reshape(count, count)
+    pairs = confusions(result, data)
     np.fill_diagonal(pairs, 0)
     order = np.argsort(-pairs, axis=None)[:most]
     told = [

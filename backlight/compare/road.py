@@ -37,7 +37,9 @@ class Stop:
     settings : tuple of dict
         Tried on the validation split; the best is the one that counts.
     picture : str
-        What is drawn of it: "neighbours", "templates" or "".
+        What is drawn of it: "neighbours", "templates", "words" or "".
+    features : callable, optional
+        From the shape of an image to a transformer that comes before all of its settings.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Stop:
     make: Callable[..., Any]
     settings: tuple[dict[str, Any], ...] = ({},)
     picture: str = ""
+    features: Callable[[Shape], Any] | None = None
 
 
 def _neighbours(order: int) -> Callable[..., Any]:
@@ -60,15 +63,14 @@ def _linear(loss: str) -> Callable[..., Any]:
     return make
 
 
-def _features(shape: Shape, alpha: float) -> Any:
+def _features(shape: Shape) -> Any:
     parts: list[Any] = [
         HistogramOfGradients(shape, cell=max(2, min(shape[1:]) // 4)),
         BagOfPatches(shape, patch=max(3, min(6, min(shape[1:]) // 3)), words=150),
     ]
     if shape[0] == 3:
         parts.append(ColourHistogram(shape))
-    linear = LinearClassifier(alpha=alpha, epochs=20, batch_size=256, random_state=0)
-    return make_pipeline(make_union(*parts), StandardScaler(), linear)
+    return make_pipeline(make_union(*parts), StandardScaler(copy=False))
 
 
 def _network(*widths: int) -> Callable[..., Any]:
@@ -91,7 +93,11 @@ def _convnet(shape: Shape, epochs: int) -> Any:
     return ConvNetClassifier(shape, epochs=epochs, dropout=0.3, random_state=0)
 
 
-_ALPHAS = ({"alpha": 1e-4}, {"alpha": 1e-2})
+_LINEAR = (
+    {"alpha": 1e-4, "epochs": 20},
+    {"alpha": 1e-1, "epochs": 10},
+    {"alpha": 1e-2, "epochs": 5},  # stopping early regularises as well
+)
 _KS = tuple({"k": k} for k in (1, 3, 5, 10, 20))
 
 ROAD: tuple[Stop, ...] = (
@@ -130,7 +136,7 @@ ROAD: tuple[Stop, ...] = (
         "Linear SVM",
         "A template a class; the right score must lead by a margin.",
         _linear("hinge"),
-        _ALPHAS,
+        _LINEAR,
         "templates",
     ),
     Stop(
@@ -138,15 +144,17 @@ ROAD: tuple[Stop, ...] = (
         "Softmax classifier",
         "A template a class; scores become probabilities.",
         _linear("cross_entropy"),
-        _ALPHAS,
+        _LINEAR,
         "templates",
     ),
     Stop(
         "features",
         "Features and a linear classifier",
         "Directions of edges, typical patches and hues instead of pixels.",
+        _linear("cross_entropy"),
+        _LINEAR,
+        "words",
         _features,
-        _ALPHAS,
     ),
     Stop(
         "two-layer",

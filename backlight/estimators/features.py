@@ -96,7 +96,8 @@ class ColourHistogram(_ImageFeatures):
         flat = places.reshape(len(images), -1)
         rows = np.arange(len(images))[:, None] * self.bins
         counted = np.bincount((flat + rows).ravel(), minlength=len(images) * self.bins)
-        return counted.reshape(len(images), self.bins) / flat.shape[1]
+        share = counted.reshape(len(images), self.bins) / flat.shape[1]
+        return share.astype(np.float32)
 
 
 def hue(images: Array) -> Array:

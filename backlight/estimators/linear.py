@@ -30,7 +30,7 @@ class LinearClassifier(GradientClassifier):
     optimizer : str
         Update rule: "sgd", "adam", … (`backlight.optim`).
     learning_rate : float or "auto"
-        "auto" is 1/mean |x|² for the scaled x.
+        "auto" is 3/mean |x|² for the scaled x, and half of that for hinges.
     schedule : {"cosine", "constant"}
         How the rate goes on from epoch to epoch of `fit`: down to 0 along a cosine, or not at all.
     momentum : float

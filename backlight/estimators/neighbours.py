@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backlight.errors import ArgumentError, nearest
 from backlight.estimators.approximate import KINDS, ApproximateSearch
+from backlight.estimators.labels import check_same_kind
 from backlight.estimators.search import Array, ExactSearch
 
 Weights = Literal["uniform", "distance"] | Callable[[Array], Array]
@@ -96,14 +97,15 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         first = not hasattr(self, "_search")
         X, y = validate_data(self, X, y, reset=first, dtype=_kinds(X))
         check_classification_targets(y)
+        known: Array = np.unique(y if classes is None else classes) if first else self.classes_
+        check_same_kind("KNeighborsClassifier", y, known)
         if first:
             self._check_settings()
             self._search = self._made()
             self._labels = np.asarray(y)[:0]
-            self.classes_ = np.unique(y if classes is None else classes)
-        self.classes_ = np.union1d(self.classes_, y)
-        self._labels = np.concatenate([self._labels, y])
         self._search.add(X)
+        self.classes_: Array = np.union1d(known, y)
+        self._labels = np.concatenate([self._labels, y])
         self.n_samples_fit_ = len(self._search)
         return self
 
@@ -159,7 +161,18 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
     def predict_proba(self, X: Any) -> Array:
         """The share of the votes that each class gets, (count, classes)."""
-        distances, places = self.kneighbors(X)
+        return self._shares(*self.kneighbors(X))
+
+    def predict(self, X: Any) -> Array:
+        """The class with most votes."""
+        return self.voted(*self.kneighbors(X))
+
+    def voted(self, distances: Array, places: Array) -> Array:
+        """The class with most votes of neighbours that `kneighbors` found, (queries, any k)."""
+        votes = self._shares(distances, places)
+        return np.asarray(self.classes_[np.argmax(votes, axis=1)])
+
+    def _shares(self, distances: Array, places: Array) -> Array:
         weights = np.where(places < 0, 0.0, self._weighed(distances))  # none was found there
         columns = np.searchsorted(self.classes_, self._labels)[places]
         votes = np.zeros((len(places), len(self.classes_)))
@@ -167,11 +180,6 @@ class KNeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         total = votes.sum(axis=1, keepdims=True)
         shares: Array = votes / np.where(total == 0, 1, total)
         return shares
-
-    def predict(self, X: Any) -> Array:
-        """The class with most votes."""
-        votes = self.predict_proba(X)
-        return np.asarray(self.classes_[np.argmax(votes, axis=1)])
 
     @property
     def remembered(self) -> Array:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import backlight
 from backlight import models, nn
 from backlight.errors import ArgumentError, nearest
 from backlight.estimators.trained import GradientClassifier
@@ -18,6 +19,10 @@ ACTIVATIONS = {
     "leaky_relu": nn.LeakyReLU,
     "identity": nn.Identity,
 }
+
+
+_LEAST_SIDE = 4
+"""The convolutional network halves an image twice."""
 
 
 class NeuralNetClassifier(GradientClassifier):
@@ -125,8 +130,10 @@ class ConvNetClassifier(NeuralNetClassifier):
 
     Parameters
     ----------
-    image_shape : tuple of int
-        (channels, height, width) of the image in each row of X.
+    image_shape : tuple of int, optional
+        (channels, height, width) of the image in each row of X. By default a square in colour or
+        grey, where a row's width is that of one; other rows are laid out in the smallest square
+        that holds them, at least 4 × 4, zeros behind.
     hidden_layer_sizes : sequence of int
         Units of the fully connected layers behind the convolutions.
     dropout, loss, …
@@ -147,7 +154,7 @@ class ConvNetClassifier(NeuralNetClassifier):
 
     def __init__(
         self,
-        image_shape: Sequence[int] = (3, 32, 32),
+        image_shape: Sequence[int] | None = None,
         *,
         hidden_layer_sizes: Sequence[int] = (128,),
         dropout: float = 0.0,
@@ -191,8 +198,9 @@ class ConvNetClassifier(NeuralNetClassifier):
         self.image_shape = image_shape
 
     def _module(self, features: int, classes: int) -> Any:
-        shape = tuple(self.image_shape)
-        if math.prod(shape) != features:
+        shape = square(features) if self.image_shape is None else tuple(self.image_shape)
+        filled = math.prod(shape) - features
+        if filled and self.image_shape is not None:
             raise ArgumentError(
                 type(self).__name__,
                 got=f"rows of {features} numbers for images of shape {shape}",
@@ -202,4 +210,33 @@ class ConvNetClassifier(NeuralNetClassifier):
         built = models.build(
             "convnet", shape, classes, tuple(self.hidden_layer_sizes), self.dropout
         )
-        return nn.Sequential(nn.Unflatten(1, shape), built.module)
+        return nn.Sequential(_Images(shape, filled), built.module)
+
+
+class _Images(nn.Module):
+    """Rows as images; zeros are put behind rows that are too short."""
+
+    def __init__(self, shape: tuple[int, ...], filled: int) -> None:
+        super().__init__()
+        self.shape, self.filled = shape, filled
+
+    def forward(self, x: Any) -> Any:
+        if self.filled:
+            x = backlight.pad(x, ((0, 0), (0, self.filled)))
+        return x.reshape(len(x), *self.shape)
+
+
+def square(features: int) -> tuple[int, int, int]:
+    """The shape (channels, side, side) of the picture that a row of so many numbers may be.
+
+    Examples
+    --------
+    >>> square(3072), square(784), square(30)
+    ((3, 32, 32), (1, 28, 28), (1, 6, 6))
+    """
+    for channels in (3, 1):
+        side = math.isqrt(features // channels)
+        if side >= _LEAST_SIDE and channels * side * side == features:
+            return channels, side, side
+    side = max(_LEAST_SIDE, math.isqrt(max(features, 1) - 1) + 1)
+    return 1, side, side

@@ -11,8 +11,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backlight import philox
 from backlight.errors import ArgumentError, DataError
+from backlight.estimators.labels import coded
 
 Array = np.ndarray[Any, Any]
+_LARGEST = 1e150
+"""Squared length of an example up to which products of weights and features stay finite."""
 
 
 class _OneNeuronAClass(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -57,6 +60,7 @@ class _OneNeuronAClass(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # The bias trick: a feature that is always 1, whose weight is the bias.
         inputs = np.concatenate([X, np.ones((len(X), 1))], axis=1)
         weights = np.concatenate([self.coef_, self.intercept_[:, None]], axis=1)
+        self._check_lengths(inputs)
         rate = self._rate(inputs)
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(epochs):
@@ -87,6 +91,17 @@ class _OneNeuronAClass(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             weights += rate * self._correct(score, target)[:, None] * x
         return wrong
 
+    def _check_lengths(self, inputs: Array) -> None:
+        with np.errstate(over="ignore"):
+            lengths = np.sum(inputs * inputs, axis=1)
+        if not np.all(lengths < _LARGEST):
+            raise DataError(
+                type(self).__name__,
+                got=f"features as large as {np.abs(inputs).max():.3g}",
+                needs="squares that can be added up",
+                remedy="Divide the features by their spread first, as StandardScaler does.",
+            )
+
     def _rate(self, inputs: Array) -> float:
         """The step for these inputs."""
         del inputs
@@ -96,15 +111,7 @@ class _OneNeuronAClass(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _wanted(self, y: Array) -> Array:
         """±1 for each neuron, (count, neurons)."""
-        codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        unseen = self.classes_[codes] != y
-        if np.any(unseen):
-            raise DataError(
-                type(self).__name__,
-                got=f"the label {np.asarray(y)[unseen][0]}, which is none of its classes",
-                needs=f"labels among {', '.join(map(str, self.classes_[:10]))}",
-                remedy="Name all labels by classes=… at the first partial_fit, or fit anew.",
-            )
+        codes = coded(type(self).__name__, y, self.classes_)
         if len(self.classes_) == 2:
             return np.where(codes[:, None] == 1, 1.0, -1.0)
         return np.where(codes[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)

@@ -22,6 +22,7 @@ from backlight import nn, optim
 from backlight.data import DataLoader, Examples, stratified_indices
 from backlight.engine.random import default
 from backlight.errors import ArgumentError, DataError, NonFiniteError, nearest
+from backlight.estimators.labels import coded
 
 Array = np.ndarray[Any, Any]
 
@@ -36,6 +37,10 @@ PROBABILISTIC = ("cross_entropy",)
 SCHEDULES = ("cosine", "constant")
 _ROWS = 1024
 """Examples that are looked at in one go."""
+_FEW = 1 << 18
+"""Up to so many numbers are looked at in float64, whose rounding is not seen in float32: then an
+answer does not depend on the rows around it."""
+_LARGEST = 1e30
 _WORTH_COMPILING = 1 << 28
 """Numbers read in all epochs from which compiling pays."""
 
@@ -99,13 +104,15 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             kept, held = self._hold_out(codes, count)
         self.validation_scores_: list[float] = []
         best, best_state, waited = -math.inf, None, 0
-        training = Examples(X[kept], codes[kept]) if held is not None else Examples(X, codes)
+        training = (
+            self._examples(X, codes) if held is None else self._examples(X[kept], codes[kept])
+        )
         for epoch in range(self.epochs):
             if self.schedule == "cosine":
                 share = 0.5 + 0.5 * math.cos(math.pi * epoch / self.epochs)
             else:
                 share = 1.0
-            self._epoch(training, share)
+            self._epoch(*training, share)
             if held is None:
                 continue
             score = float(np.mean(np.argmax(self._scores(X[held]), axis=1) == codes[held]))
@@ -130,8 +137,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X, codes = self._begin(X, y, np.unique(y if classes is None else classes))
         else:
             X, y = validate_data(self, X, y, reset=False, dtype=[np.float32, np.float64, np.uint8])
-            codes = self._coded(y)
-        self._epoch(Examples(X, codes))
+            codes = coded(type(self).__name__, y, self.classes_)
+        self._epoch(*self._examples(X, codes))
         return self
 
     def decision_function(self, X: Any) -> Array:
@@ -165,7 +172,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 needs="at least two: it cannot learn to tell one apart from nothing",
                 remedy="Fit it on examples of several classes.",
             )
-        codes = self._coded(y)
+        codes = coded(type(self).__name__, y, self.classes_)
         seed = self._seed()
         self._mean, self._scale = self._moments(X)
         with _seeded(seed):
@@ -181,14 +188,14 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _rate(self, X: Array) -> float:
         """The learning rate to begin with.
 
-        The slope of a loss of W·x changes along x with |x|², so that 1/mean |x|² is a step that
-        neither crawls nor overshoots; "auto" is that.
+        The slope of a softmax loss of W·x changes along x with ½|x|² at most, so that momentum's
+        descent is stable below 7/mean |x|²; "auto" is 3/mean |x|², of the steeper hinges half.
         """
         if self.learning_rate != "auto":
             return float(self.learning_rate)
-        some = (X[:2000].astype(np.float32) - self._mean) * self._scale
+        some = self._scaled(X[:2000])
         steep = 1 if self.loss in PROBABILISTIC else 2
-        return 1 / (steep * (1 + float(np.mean(np.sum(some * some, axis=1)))))
+        return 3 / (steep * (1 + float(np.mean(np.sum(some * some, axis=1)))))
 
     def _seed(self) -> int:
         if self.random_state is None:
@@ -199,34 +206,29 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _moments(self, X: Array) -> tuple[Array, Any]:
         """Each feature's mean, and one spread for all: pixels keep their relative sizes."""
-        if not self.standardize:
-            return np.zeros(X.shape[1], np.float32), np.float32(1)
-        parts = [X[first : first + _ROWS] for first in range(0, len(X), _ROWS)]
-        mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / len(X)
-        centre = np.asarray(mean, np.float32)
-        squares = sum(float(np.sum((part - centre) ** 2, dtype=np.float64)) for part in parts)
-        spread = math.sqrt(squares / X.size)
-        return centre, np.float32(1 / spread if spread > 0 else 1.0)
-
-    def _coded(self, y: Array) -> Array:
-        codes = np.searchsorted(self.classes_, y)
-        codes = np.minimum(codes, len(self.classes_) - 1)
-        unseen = self.classes_[codes] != y
-        if np.any(unseen):
+        most = max(float(X.max()), -float(X.min()))
+        if most > _LARGEST:
             raise DataError(
                 type(self).__name__,
-                got=f"the label {np.asarray(y)[unseen][0]}, which is none of its classes",
-                needs=f"labels among {', '.join(map(str, self.classes_[:10]))}",
-                remedy="Name all labels by classes=… at the first partial_fit, or fit anew.",
+                got=f"features as large as {most:.3g}",
+                needs=f"numbers up to {_LARGEST:.3g}, as float32 has them",
+                remedy="Divide the features by their spread first, as StandardScaler does.",
             )
-        return codes.astype(np.int64)
+        if not self.standardize:
+            return np.zeros(X.shape[1]), np.float32(1)
+        parts = [X[first : first + _ROWS] for first in range(0, len(X), _ROWS)]
+        mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / len(X)
+        squares = sum(float(np.sum((part - mean) ** 2)) for part in parts)
+        spread = math.sqrt(squares / X.size)
+        smallest = float(np.finfo(np.float32).tiny)
+        return np.asarray(mean), np.float32(1 / spread if spread > smallest else 1.0)
 
     def _hold_out(self, codes: Array, count: int) -> tuple[Array, Array]:
         size = max(1, round(self.validation_fraction * count))
         held, kept = stratified_indices(codes, [size], seed=self._loader_seed)
         return kept, held
 
-    def _prepared(self, examples: int) -> Callable[[Any, Any], Any]:
+    def _prepared(self, examples: int) -> Callable[[Any, Any, Any], Any]:
         """The training step, made once."""
         rule = {"momentum": self.momentum} if self.optimizer == "sgd" else {}
         update = optim.from_name(
@@ -235,10 +237,10 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._update = update
         loss_of, module = LOSSES[self.loss](self.margin), self.module_
         weights = [one for one in module.parameters() if one.ndim > 1]
-        mean, scale = backlight.tensor(self._mean), float(self._scale)
+        scale = float(self._scale)
         l2, l1 = self.alpha * (1 - self.l1_ratio), self.alpha * self.l1_ratio
 
-        def step(inputs: Any, labels: Any) -> Any:
+        def step(inputs: Any, labels: Any, mean: Any) -> Any:
             update.zero_grad()
             total = data_loss = loss_of(module((inputs.float() - mean) * scale), labels)
             for weight in weights:
@@ -254,7 +256,14 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         work = examples * self.epochs * sum(one.size for one in weights)
         return backlight.compile(step) if work > _WORTH_COMPILING else step
 
-    def _epoch(self, examples: Examples, share: float = 1.0) -> None:
+    def _examples(self, X: Array, codes: Array) -> tuple[Examples, Array]:
+        """What an epoch walks through, and what is still to be subtracted from it."""
+        mean = self._mean.astype(np.float32)
+        if X.dtype == np.float64:  # a large mean would leave float32 no digits
+            X, mean = (X - self._mean).astype(np.float32), np.zeros_like(mean)
+        return Examples(X, codes), mean
+
+    def _epoch(self, examples: Examples, mean: Array, share: float = 1.0) -> None:
         """One epoch, with this share of the first learning rate."""
         if self._steps is None:
             self._steps = self._prepared(len(examples))
@@ -268,15 +277,15 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.module_.train()
         with _seeded(self._loader_seed, self.n_iter_ + 1):
             for inputs, labels in loader:
-                total += self._step(inputs, labels) * len(labels)
+                total += self._step(inputs, labels, mean) * len(labels)
         self.n_iter_ += 1
         self.loss_curve_.append(total / len(examples))
         if self.verbose:
             print(f"epoch {self.n_iter_}: loss {self.loss_curve_[-1]:.4f}")  # noqa: T201 - asked for
 
-    def _step(self, inputs: Array, labels: Array) -> float:
+    def _step(self, *given: Array) -> float:
         try:
-            loss = self._steps(backlight.as_tensor(inputs), backlight.as_tensor(labels))
+            loss = self._steps(*map(backlight.as_tensor, given))
         except NonFiniteError as problem:
             raise problem.within(
                 f"{type(self).__name__} with learning_rate={self.learning_rate}"
@@ -295,10 +304,18 @@ class GradientClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         found = []
         with backlight.no_grad():
             for first in range(0, len(X), _ROWS):
-                some = np.ascontiguousarray(X[first : first + _ROWS], np.float32)
-                scaled = (some - self._mean) * self._scale
-                found.append(self.module_(backlight.as_tensor(scaled)).numpy())
+                scaled = self._scaled(X[first : first + _ROWS])
+                if X.size <= _FEW:
+                    scaled = scaled.astype(np.float64)
+                scores = self.module_(backlight.as_tensor(scaled)).numpy()
+                found.append(np.asarray(scores, np.float32))
         return np.concatenate(found)
+
+    def _scaled(self, rows: Array) -> Array:
+        """What the module sees of some rows."""
+        kind = np.float64 if rows.dtype == np.float64 else np.float32
+        centred = rows.astype(kind, copy=False) - self._mean.astype(kind)
+        return np.ascontiguousarray(centred.astype(np.float32, copy=False) * self._scale)
 
     def _check_settings(self) -> None:
         who = type(self).__name__

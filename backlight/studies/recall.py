@@ -84,12 +84,14 @@ def _recall(asked: Asked) -> Told:
         given.train,
         given.held[:500],
         K,
+        labels=(given.labels, given.held_labels[:500]),
     )
     table = [
         {
             "index": row.name,
             "effort": row.effort,
             "recall": row.recall,
+            "accuracy": row.accuracy,
             "build_seconds": row.build,
             "query_microseconds": 1e6 * row.query,
             "times_exact_speed": rows[0].query / row.query,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from backlight.errors import DataError
-from backlight.sweep.study import Plan, open_study
+from backlight.sweep.folder import check_journal, held
+from backlight.sweep.study import Plan, open_study, owner
 
 _PAUSE = 0.3
 
@@ -38,11 +39,20 @@ def run_sweep(
 
     Raises
     ------
+    UsageError
+        If another process leads this sweep.
     DataError
-        If a process ended badly, or no trial came to an end.
+        If its record is damaged or missing, or a process ended badly.
     """
+    with held(folder):
+        return _run(plan, folder, jobs, tell)
+
+
+def _run(plan: Plan, folder: Path, jobs: int, tell: Callable[[list[Any]], None]) -> list[Any]:
+    if not plan.storage:
+        check_journal(folder)
     study = open_study(plan, folder)
-    _forget_the_dead(study)
+    _forget_the_dead(study, folder)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     log = (folder / "workers.log").open("ab")
     workers = [
@@ -80,10 +90,14 @@ def run_sweep(
     return trials
 
 
-def _forget_the_dead(study: Any) -> None:
-    """Trials that a killed process was at are marked as failed, so that others take their place."""
+def _forget_the_dead(study: Any, folder: Path) -> None:
+    """Trials that a killed process was at are marked as failed, so that others take their place.
+
+    In a database there may be trials of other folders, whose processes are alive.
+    """
+    ours = owner(folder)
     for trial in study.get_trials(deepcopy=False):
-        if trial.state.name == "RUNNING":
+        if trial.state.name == "RUNNING" and trial.user_attrs.get("owner", ours) == ours:
             study.tell(trial.number, state=type(trial.state).FAIL)
 
 

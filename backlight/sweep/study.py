@@ -7,6 +7,7 @@ what a killed one was doing is tried again.
 from __future__ import annotations
 
 import contextlib
+import platform
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from types import ModuleType
 from typing import Any
 
 from backlight.errors import DataError, MissingExtraError, UsageError, nearest
+from backlight.sweep.folder import JOURNAL
 from backlight.sweep.space import Choice, Range, Space
 from backlight.train import durable, strict_json
 
 SEARCHES = ("model", "random", "grid")
 _NAME = "sweep"
+_OBJECTIVE = "objective"
+_OF_A_MACHINE = ("data_dir", "threads")
 
 
 def library() -> ModuleType:
@@ -83,6 +87,14 @@ class Plan:
         record = {**vars(self), "space": space, "schema": "backlight.sweep/1"}
         durable.replace(folder / "sweep.json", (strict_json.dumps(record) + "\n").encode())
 
+    def objective(self) -> dict[str, Any]:
+        """What its trials have in common: only those of one objective can be compared."""
+        shared = {k: v for k, v in self.settings.items() if k not in _OF_A_MACHINE}
+        return {
+            "space": {name: str(options) for name, options in sorted(self.space.items())},
+            "settings": dict(sorted(shared.items())),
+        }
+
     @classmethod
     def load(cls, folder: Path) -> Plan:
         """Read `sweep.json`.
@@ -125,7 +137,7 @@ def open_study(plan: Plan, folder: Path, worker: int = 0) -> Any:
     try:
         with _quiet():
             storage = _storage(plan, folder)
-            return optuna.create_study(
+            study = optuna.create_study(
                 study_name=_NAME,
                 storage=storage,
                 sampler=_sampler(plan, worker),
@@ -135,19 +147,43 @@ def open_study(plan: Plan, folder: Path, worker: int = 0) -> Any:
             )
     except Exception as problem:
         raise DataError(
-            f"the sweep's record {plan.storage or folder / 'journal.log'}",
+            f"the sweep's record {plan.storage or folder / JOURNAL}",
             got=f"content that cannot be used: {type(problem).__name__}: {str(problem)[:200]}",
             needs="the record of this sweep, as the library wrote it",
             remedy="Restore it, or start the sweep anew in another folder; its trials are in "
             f"{folder / 'trials'}.",
         ) from problem
+    _check_objective(study, plan, folder)
+    return study
+
+
+def owner(folder: Path) -> str:
+    """Whose trials those of this folder are, among all of a database."""
+    return f"{platform.node()}:{folder.resolve()}"
+
+
+def _check_objective(study: Any, plan: Plan, folder: Path) -> None:
+    """Refuse a study that searches something else: its trials would be compared with ours."""
+    ours = strict_json.dumps(plan.objective())
+    theirs = study.user_attrs.get(_OBJECTIVE)
+    trials = study.get_trials(deepcopy=False)
+    if theirs is None and not any(set(trial.params) - set(plan.space) for trial in trials):
+        study.set_user_attr(_OBJECTIVE, ours)
+        return
+    if theirs != ours:
+        raise DataError(
+            f"the sweep's record {plan.storage or folder / JOURNAL}",
+            got="trials of another sweep, with other ranges or settings",
+            needs="a record of its own for each sweep",
+            remedy="Name another database by --storage, or go on with the sweep that made it.",
+        )
 
 
 def _storage(plan: Plan, folder: Path) -> Any:
     optuna = library()
     if plan.storage:
         return optuna.storages.RDBStorage(plan.storage)
-    backend = optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
     return optuna.storages.JournalStorage(backend)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from backlight.errors import BacklightError
 from backlight.sweep.space import suggested
-from backlight.sweep.study import Plan, library, open_study
+from backlight.sweep.study import Plan, library, open_study, owner
 
 
 def work(folder: Path, number: int, threads: int | None = None) -> None:
@@ -56,8 +56,9 @@ def tried(plan: Plan, folder: Path, trial: Any, threads: int | None) -> float:
 
     given = {**plan.settings, **suggested(plan.space, trial)}
     if threads is not None:
-        given["threads"] = threads
+        given.setdefault("threads", threads)
     path = folder / "trials" / f"{trial.number:04d}"
+    trial.set_user_attr("owner", owner(folder))
     trial.set_user_attr("run", str(path.relative_to(folder)))
     try:
         parts = build(gather(given, environment={}))

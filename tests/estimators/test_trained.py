@@ -1,6 +1,9 @@
 """Classifiers trained by gradients: conventions, exchangeable parts, known facts of the course."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from backlight.errors import ArgumentError, DataError, NonFiniteError
 from backlight.estimators import ConvNetClassifier, LinearClassifier, NeuralNetClassifier
+from backlight.estimators.network import square
 from backlight.gates import TABLE
 
 DIGITS, LABELS = load_digits(return_X_y=True)
@@ -24,10 +28,47 @@ DIGITS, LABELS = load_digits(return_X_y=True)
         LinearClassifier(random_state=0, epochs=20),
         LinearClassifier("hinge", random_state=0, epochs=20),
         NeuralNetClassifier((16,), random_state=0, epochs=20),
+        ConvNetClassifier(hidden_layer_sizes=(16,), random_state=0, epochs=15),
     ]
 )
 def test_scikit_learns_conventions(estimator, check):
     check(estimator)
+
+
+def test_the_check_that_needs_another_process():
+    """One check looks at SCIPY_ARRAY_API, which SciPy reads when it is imported."""
+    program = """
+from sklearn.utils.estimator_checks import check_estimator
+from backlight.estimators import KNeighborsClassifier, LinearClassifier, Perceptron
+for one in (KNeighborsClassifier(), LinearClassifier(epochs=20, random_state=0), Perceptron()):
+    for found in check_estimator(one, on_skip=None):
+        print(found["status"], found["check_name"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "SCIPY_ARRAY_API": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = [line.split() for line in done.stdout.splitlines()]
+    assert {status for status, _ in found} == {"passed"}
+    assert [name for _, name in found].count("check_array_api_input") == 3
+
+
+@pytest.mark.parametrize(
+    ("features", "shape"), [(3072, (3, 32, 32)), (64, (1, 8, 8)), (30, (1, 6, 6)), (1, (1, 4, 4))]
+)
+def test_rows_are_squares_unless_said_otherwise(features, shape):
+    assert square(features) == shape
+
+
+def test_a_convnet_guesses_the_shape_of_its_images():
+    given, guessed = (
+        ConvNetClassifier(shape, epochs=1, random_state=0).fit(DIGITS, LABELS)
+        for shape in ((1, 8, 8), None)
+    )
+    np.testing.assert_array_equal(given.predict(DIGITS), guessed.predict(DIGITS))
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "hinge", "one_vs_rest_hinge"])
