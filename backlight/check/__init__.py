@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backlight.check.by_hand import check_by_hand
 from backlight.check.compiled import check_step
 from backlight.check.gradient import gradcheck, gradgradcheck
 from backlight.check.numerical import (
@@ -21,6 +22,7 @@ __all__ = [
     "Report",
     "Row",
     "Verdict",
+    "check_by_hand",
     "check_step",
     "cost",
     "error_by_step",

@@ -46,6 +46,9 @@ class Case:
         Add the results up instead: readable, but mistakes may cancel.
     """
 
+    blind = False
+    """Whether nothing is known of the winners of gates, and so of kinks."""
+
     def __init__(
         self,
         run: Callable[[], Any],
@@ -147,6 +150,11 @@ class Case:
         """The weights of all results in a row."""
         return in_a_row(self.weights)
 
+    @property
+    def sizes(self) -> set[int]:
+        """The sizes of axes: a factor of one of them is a sum taken for a mean."""
+        return {size for leaf in self.leaves.values() for size in leaf.shape}
+
     def check_repeatable(self) -> None:
         """Refuse a function whose results differ between two evaluations, or that writes.
 
@@ -187,11 +195,11 @@ def of_function(
     """
     given = several(inputs)
     asked = [isinstance(x, Tensor) and x.requires_grad for x in given]
-    names = _input_names(function, len(given))
+    names = input_names(function, len(given))
     leaves: dict[str, Tensor] = {}
     arguments: list[Any] = []
     for name, x, wanted in zip(names, given, asked, strict=True):
-        chosen = wanted or (not any(asked) and _is_floating(x))
+        chosen = wanted or (not any(asked) and is_floating(x))
         placed = _copy(x, chosen)
         arguments.append(placed)
         if chosen:
@@ -235,7 +243,7 @@ def of_model(
     arguments = []
     features = len(given) - (loss is not None)
     for place, x in enumerate(given):
-        leaf = place < features and _is_floating(x)
+        leaf = place < features and is_floating(x)
         arguments.append(_copy(x, leaf))
         if leaf:
             leaves["input" if features == 1 else f"input {place}"] = arguments[-1]
@@ -297,6 +305,14 @@ def flattened(found: Any) -> list[Tensor]:
     """The tensors of a result, however its tuples are nested (an LSTM's, say)."""
     if isinstance(found, (tuple, list)):
         return [tensor for one in found for tensor in flattened(one)]
+    if isinstance(found, dict):
+        raise ArgumentError(
+            "gradcheck",
+            got="a dictionary among the results",
+            needs="tensors, to differentiate",
+            remedy="Return them in a tuple. A function that answers with (value, gradients) of its "
+            "own is checked by check_by_hand, or backlight check --by-hand.",
+        )
     return [found] if isinstance(found, Tensor) else []
 
 
@@ -318,14 +334,15 @@ def several(inputs: Any) -> tuple[Any, ...]:
 def _copy(x: Any, leaf: bool) -> Any:
     if leaf:
         return Tensor(x, dtype=np.float64, requires_grad=True)
-    if _is_floating(x) and not isinstance(x, float):
+    if is_floating(x) and not isinstance(x, float):
         return Tensor(x, dtype=np.float64)
     if isinstance(x, (Tensor, np.ndarray, list)):
         return Tensor(x)
     return x
 
 
-def _is_floating(x: Any) -> bool:
+def is_floating(x: Any) -> bool:
+    """Whether an input holds fractions, so that a gradient by it can be asked for."""
     if isinstance(x, (int, bool, str, type(None))) or callable(x):
         return False
     if hasattr(x, "dtype"):
@@ -339,7 +356,7 @@ def _kind(x: Any) -> str:
     return str(x.dtype) if hasattr(x, "dtype") else type(x).__name__
 
 
-def _input_names(function: Any, count: int) -> list[str]:
+def input_names(function: Any, count: int) -> list[str]:
     """The parameter names of the function, or numbers."""
     if isinstance(function, Gate):
         names = [] if function.variadic else list(function.inputs)

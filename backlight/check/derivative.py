@@ -10,7 +10,8 @@ from backlight import philox
 from backlight.check.case import Case, second_order
 from backlight.check.difference import Line, Prober
 from backlight.check.finding import SILENT, SMALL, Finding, case_of, tensors
-from backlight.check.gradient import Rule, compare, largest_of, rounding_of
+from backlight.check.gradient import rounding_of
+from backlight.check.judging import Rule, compare, largest_of
 from backlight.check.verdict import HAPPY
 from backlight.engine.derivative import jvp
 from backlight.engine.tensor import Tensor

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from backlight.check.kink import Winners, changed, choices
+from backlight.errors import ArgumentError, RangeError
 
 Array = np.ndarray[Any, Any]
 
@@ -74,11 +75,18 @@ class Prober:
         The cotangent: one weight a number of the reading.
     rounding : float
         Relative rounding of the coarsest type on the way.
+    blind : bool
+        Whether the readings know nothing of winners, so that a kink shows in the slopes alone.
     """
 
     def __init__(
-        self, read: Callable[[], Reading], weights: Array, rounding: float = EPSILON
+        self,
+        read: Callable[[], Reading],
+        weights: Array,
+        rounding: float = EPSILON,
+        blind: bool = False,
     ) -> None:
+        self.blind = blind
         self._read = read
         self._rounding = rounding
         self.weights = weights
@@ -133,6 +141,17 @@ class Prober:
         steps = (STEP * factor * max(1.0, line.size) for factor in _SIDES)
         return next(filter(None, (self._side(line, analytic, step) for step in steps)), "")
 
+    def straddled(self, line: Line, analytic: float, slope: float) -> bool:
+        """Whether a gradient is the slope on both sides of the point, and the measured one is not.
+
+        A difference that reaches over a kink close by is wrong, though it be clean.
+        """
+        step = STEP * _SIDES[0] * max(1.0, line.size)
+        *_, left, right, noise = self._sides(line, step)
+        bound = 1e-4 * max(abs(left), abs(right), abs(analytic)) + noise
+        clear = noise <= 1e-3 * abs(slope) and abs(slope - left) > 1e-2 * abs(slope)
+        return clear and abs(left - right) <= bound and abs(analytic - left) <= bound
+
     def _side(self, line: Line, analytic: float, step: float) -> str:
         ahead, behind, left, right, noise = self._sides(line, step)
         *_, left_far, right_far, _ = self._sides(line, step / 4)
@@ -177,6 +196,8 @@ class Prober:
         line.move(distance)
         try:
             return self.read()
+        except (RangeError, ArgumentError):  # a step over the edge of what a gate takes
+            return Reading(np.full(self.base.numbers.shape, np.nan), self.base.winners)
         finally:
             line.restore()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,23 +12,20 @@ from backlight import philox
 from backlight.check.blame import located
 from backlight.check.case import Case, of_function, of_model, second_order
 from backlight.check.compiled import CompiledCase
-from backlight.check.difference import EPSILON, Line, Prober, Slope
+from backlight.check.difference import EPSILON, Line, Prober
 from backlight.check.domain import left_domain, outside_domain
+from backlight.check.judging import Rule, Tolerances, compare, largest_of
 from backlight.check.mistake import likely_mistake
 from backlight.check.report import Report, Row
-from backlight.check.verdict import HAPPY, Verdict, judge, relative_error
+from backlight.check.verdict import Verdict
 from backlight.errors import ArgumentError, DTypeError, GraphError, nearest
 from backlight.shapes import whole
 
 Array = np.ndarray[Any, Any]
-Tolerances = tuple[float, float] | None
 
 MAX_EVALUATIONS = 2_000_000
-NOISY = 5e-4  # a mistake of 0.1% must not hide in the noise
 _RESIDUE, _ROUNDING, _MARGIN = 1e-14, 1e-9, 16.0
-_TRUSTED = 5.0  # error bars away from the numerical slope, before it is believed
 _WEIGHTS = 4  # of the cotangent, as an example
-_SMALL = 1e-6  # of the largest gradient of the tensor: below it, noise is no cause for doubt
 _PYTORCH_ONLY = (
     "check_sparse_nnz",
     "nondet_tol",
@@ -224,9 +221,8 @@ def check_case(
             remedy="Check a sample of each parameter: samples=10.",
         )
     gradients = case.gradients()
-    prober = Prober(case.read, case.cotangent, case.rounding)
+    prober = Prober(case.read, case.cotangent, case.rounding, case.blind)
     residues = rounding_of(case, gradients)
-    sizes = {size for leaf in case.leaves.values() for size in leaf.shape}
     rows: list[Row] = []
     for name, leaf in case.leaves.items():
         analytic = gradients[name]
@@ -235,7 +231,7 @@ def check_case(
         found = [_row(prober, name, leaf._value, place, analytic, rule) for place in places]
         if samples is not None and leaf.size > len(places):
             found.append(_along(prober, name, leaf._value, analytic, case.seed, rule))
-        rows += _explained(found, analytic, sizes)
+        rows += _explained(found, analytic, case.sizes)
     rows = outside_domain(rows, left_domain(case))
     return Report(
         _sorted(rows),
@@ -259,16 +255,6 @@ def _weighting(case: Case) -> str:
         f"The gradient of Σ uᵢ·yᵢ with random weights u = [{shown}{more}], "
         "so that no two mistakes cancel."
     )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How rows are judged: the rounding of the analytic gradient, and what the caller wished."""
-
-    residue: float
-    eps: float | None = None
-    tolerances: Tolerances = None
-    order: int = 1
 
 
 def rounding_of(case: Case, gradients: dict[str, Array]) -> dict[str, float]:
@@ -308,86 +294,6 @@ def _along(prober: Prober, name: str, array: Array, analytic: Array, seed: int, 
     slope = float(np.sum(analytic * direction))
     largest = largest_of(np.sqrt(np.sum((analytic * direction) ** 2)))
     return compare(prober, Line(array, None, direction), name, None, slope, largest, rule)
-
-
-def compare(
-    prober: Prober,
-    line: Line,
-    name: str,
-    place: tuple[int, ...] | None,
-    analytic: float,
-    largest: float,
-    rule: Rule,
-) -> Row:
-    """A row: a quick difference, and where that does not settle it a refined one."""
-    slope = prober.quick(line, None if rule.eps is None else rule.eps * max(1.0, line.size))
-
-    def made(measured: Slope, verdict: Verdict, kink: str) -> Row:
-        error = relative_error(analytic, measured.value)
-        return Row(
-            name,
-            place,
-            analytic,
-            measured.value,
-            measured.noise,
-            error,
-            verdict,
-            kink,
-            "",
-            rule.order,
-            side=prober.side(line, analytic) if kink else "",
-        )
-
-    if rule.tolerances is not None:
-        atol, rtol = rule.tolerances
-        good = abs(analytic - slope.value) <= atol + rtol * abs(slope.value)
-        failed = Verdict.KINK if slope.kink else Verdict.WRONG
-        return made(slope, Verdict.HAPPY if good else failed, slope.kink)
-    verdict = _verdict(analytic, slope, largest, rule)
-    if verdict is Verdict.HAPPY:
-        return made(slope, verdict, slope.kink)
-    refined = prober.refined(line)
-    clean = np.isfinite(refined.value) and not refined.kink
-    if slope.kink:
-        better = _verdict(analytic, refined, largest, rule) if clean else Verdict.KINK
-        if better.failed:  # the kink is near, but a smaller step keeps clear of it
-            return made(refined, better, slope.kink)
-        fine = judge(relative_error(analytic, slope.value), kinks=True, order=rule.order)
-        row = made(slope, Verdict.FINE if fine is Verdict.FINE else Verdict.KINK, slope.kink)
-        return replace(row, verdict=Verdict.WRONG) if row.side == "outside" else row
-    if not clean:
-        return made(slope, _unmeasured(analytic, slope), refined.kink)
-    return made(refined, _verdict(analytic, refined, largest, rule), "")
-
-
-def _verdict(analytic: float, slope: Slope, largest: float, rule: Rule) -> Verdict:
-    """What the difference, beyond the numerical slope's own error, says."""
-    if not np.isfinite(slope.value):
-        return Verdict.NOT_CHECKED
-    if not np.isfinite(analytic):
-        return Verdict.WRONG
-    size = max(abs(analytic), abs(slope.value))
-    beyond = max(0.0, abs(analytic - slope.value) - slope.noise - rule.residue)
-    doubtful = abs(analytic - slope.value) <= _TRUSTED * slope.noise
-    if doubtful and slope.noise > NOISY * size:
-        nothing = abs(analytic) <= rule.residue or slope.noise <= _SMALL * largest
-        if beyond > 0 or not nothing:
-            return Verdict.NOT_CHECKED
-    # Beside a number a million times larger, rounding in the rule itself is no mistake.
-    floor = largest * EPSILON / HAPPY * 100
-    return judge(beyond / max(size, floor) if beyond else 0.0, order=rule.order)
-
-
-def _unmeasured(analytic: float, slope: Slope) -> Verdict:
-    """No step gives a clean slope: a gradient that is NaN is wrong where the value is not."""
-    if np.isfinite(slope.value) and not np.isfinite(analytic):
-        return Verdict.WRONG
-    return Verdict.NOT_CHECKED
-
-
-def largest_of(array: Array) -> float:
-    """The size of the largest finite number; 0 if there is none."""
-    return float(np.max(np.abs(array), initial=0.0, where=np.isfinite(array)))
 
 
 def _explained(rows: list[Row], analytic: Array, sizes: set[int]) -> list[Row]:

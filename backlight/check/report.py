@@ -48,7 +48,8 @@ class Row:
     side : str
         At a kink: which one-sided slope the gradient is, "left" or "right"; "between" them (a
         subgradient); "both" where the kink is only near; "neither" if it is none of these;
-        "outside" if it is none although one number of one gate chooses, which is wrong.
+        "outside" if it is none although one number of one gate chooses, which is wrong. "shape"
+        where the gradient has another shape than the value, so that no number was compared.
     """
 
     name: str
@@ -68,6 +69,8 @@ class Row:
     @property
     def place(self) -> str:
         """The parameter with the index, as one would write it."""
+        if self.side == "shape":
+            return self.name
         if self.index is None:
             return f"{self.name} (random direction)"
         return f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name

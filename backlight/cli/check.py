@@ -5,26 +5,24 @@ Exit code 1 says that a gradient is wrong, 0 that none is.
 
 from __future__ import annotations
 
-import inspect
-import json as json_format
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from backlight.cli import user_file
+from backlight.cli import check_shown, mistakes, user_file
 from backlight.errors import ArgumentError, CompileCheckError, UsageError, nearest
+from backlight.words import speaking
 
 if TYPE_CHECKING:
-    from backlight.check.finding import Finding
+    from backlight.check.curve import StepCurve
     from backlight.check.report import Report
     from backlight.gates.gate import Gate
 
 EXAMPLES = 3
 SAMPLES = 10
-_SHOWN = 20
 
 
 def check(
@@ -38,6 +36,9 @@ def check(
     every: Annotated[bool, Parameter(negative=())] = False,
     sum: Annotated[bool, Parameter(negative=())] = False,
     compiled: Annotated[bool, Parameter(negative=())] = False,
+    by_hand: Annotated[bool, Parameter(negative=())] = False,
+    curve: Annotated[bool, Parameter(negative=())] = False,
+    lang: Annotated[str | None, Parameter(help="en or ko")] = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Compare gradients with numerical ones, and show a table, worst first.
@@ -48,7 +49,8 @@ def check(
     backlight check nn.Linear                           a layer, small, on random numbers;
     backlight check mlp                                 a model with its loss, on digits;
     backlight check path/to/file.py:function x=[1,2]    a function or model of your own;
-    backlight check mlp --compiled                      the same, after compiling it.
+    backlight check mlp --compiled                      the same, after compiling it;
+    backlight check mine.py:loss --by-hand              a gradient that you worked out.
 
     Parameters
     ----------
@@ -73,10 +75,16 @@ def check(
         Sum several results, instead of weighting them at random.
     compiled
         Compile function and backward pass, in float64, and check what was compiled.
+    by_hand
+        The function in the file answers with (value, gradients), in NumPy; those are checked.
+    curve
+        Show one number's differences for many steps h, in float64 and float32.
+    lang
+        Language of the words.
     json
         Write JSON for machines.
     """
-    _refuse_options(what)
+    mistakes.refuse_options(check, what)
     if compiled and all_gates:
         raise UsageError(
             "backlight check",
@@ -92,7 +100,8 @@ def check(
                 needs="one",
                 remedy="Leave one of them out.",
             )
-        return _all_gates(json)
+        with speaking(lang):
+            return _all_gates(json)
     if not what:
         raise UsageError(
             "backlight check",
@@ -107,17 +116,47 @@ def check(
         "cotangent": "ones" if sum else "random",
         "compiled": compiled,
     }
-    try:
-        report = _report(what, options, every, examples, burn_in, json)
-    except CompileCheckError as problem:  # an answer, not a misuse
-        sys.stderr.write(f"{problem}\n")
-        return 1
-    return report if isinstance(report, int) else _shown(report, json, summed=sum)
+    _refuse_pairs(what, by_hand=by_hand, curve=curve, compiled=compiled, order=order)
+    with speaking(lang):
+        try:
+            asked = _Asked(options, by_hand, curve)
+            report = _report(what, asked, every, examples, burn_in, json)
+        except CompileCheckError as problem:  # an answer, not a misuse
+            sys.stderr.write(f"{problem}\n")
+            return 1
+        if isinstance(report, int):
+            return report
+        return check_shown.shown(report, json, summed=sum, curve=asked.found)
+
+
+@dataclass
+class _Asked:
+    """How a gradient is to be checked, and the curve over the steps that was found with it."""
+
+    options: dict[str, Any]
+    by_hand: bool = False
+    curve: bool = False
+    found: StepCurve | None = None
+
+    def check(self, function: Any, inputs: Any, loss: Any = None, **other: Any) -> Report:
+        """The report on a function, with the curve if one is asked for."""
+        from backlight.check.by_hand import check_by_hand
+        from backlight.check.curve import curve_of
+        from backlight.check.gradient import gradcheck
+
+        options = {**self.options, **other}
+        if self.by_hand:
+            return check_by_hand(function, inputs, samples=options["samples"], seed=options["seed"])
+        report = gradcheck(function, inputs, loss=loss, **options)
+        if self.curve:
+            ones = options["cotangent"] == "ones"
+            self.found = curve_of(report, function, inputs, loss, options["seed"], ones)
+        return report
 
 
 def _report(
     what: Sequence[str],
-    options: dict[str, Any],
+    asked: _Asked,
     every: bool,
     examples: str,
     burn_in: str,
@@ -125,12 +164,20 @@ def _report(
 ) -> Report | int:
     """The report on what is named; of a gate's promises, the exit code."""
     target, *settings = what
+    options = asked.options
     if user_file.is_file(target):
         found = user_file.imported(target)
         if user_file.is_gate(found) and not settings:
             return _compiled_gate(found, options) if options["compiled"] else _gate(found, json)
-        chosen = {**options, "samples": None if every else options["samples"] or SAMPLES}
-        return user_file.checked(target, found, settings, chosen)
+        asked.options = {**options, "samples": None if every else options["samples"] or SAMPLES}
+        return user_file.checked(target, found, settings, asked.check)
+    if asked.by_hand:
+        raise UsageError(
+            f"backlight check {target} --by-hand",
+            got="no function in a file",
+            needs="path/to/file.py:function that answers with (value, gradients)",
+            remedy="Write for example: backlight check mine.py:loss --by-hand W=random(4,3).",
+        )
     if not settings and _is_gate(target):
         if options["compiled"]:
             from backlight.gates import find
@@ -138,40 +185,38 @@ def _report(
             return _compiled_gate(find(target), options)
         return _gate(target, json)
     if not settings and _is_layer(target):
-        return _layer(target, options)
+        return _layer(target, asked)
     if not settings and target in _models():
         return _model(
             target,
-            options,
+            asked,
             every,
             _whole("--examples", examples, 1),
             _whole("--burn-in", burn_in, 0),
         )
-    return _expression(target, settings, options)
+    return _expression(target, settings, asked)
 
 
-def _refuse_options(what: Sequence[str]) -> None:
-    """An expression may begin with a minus, so that unknown options arrive among the arguments."""
-    for token in what:
-        if token.startswith("--") and token[2:3].isalpha():
-            known = [
-                "--" + parameter.name.replace("_", "-")
-                for parameter in inspect.signature(check).parameters.values()
-                if parameter.kind is parameter.KEYWORD_ONLY
-            ]
+def _refuse_pairs(
+    what: Sequence[str], *, by_hand: bool, curve: bool, compiled: bool, order: str
+) -> None:
+    """Options that ask for two things at once."""
+    chosen = {"--curve": curve, "--compiled": compiled, "--order 2": order == "2"}
+    for option in [name for name, asked in chosen.items() if asked]:
+        if by_hand or (option == "--compiled" and curve):
+            other = "--by-hand" if by_hand else "--curve"
             raise UsageError(
-                "backlight check",
-                got=f"the unknown option {token.partition('=')[0]}",
-                needs="an option it has",
-                remedy=nearest(token.partition("=")[0], known),
+                f"backlight check {what[0]}",
+                got=f"{other} and {option}",
+                needs="one of them",
+                remedy=f"Leave {option} out.",
             )
 
 
 # ── what can be checked ────────────────────────────────────────────────────────────────────────
 
 
-def _expression(text: str, settings: Sequence[str], options: dict[str, Any]) -> Report:
-    from backlight.check.gradient import gradcheck
+def _expression(text: str, settings: Sequence[str], asked: _Asked) -> Report:
     from backlight.expression import Expression, read_values
 
     if text.removeprefix("nn.").isidentifier() and not settings:
@@ -196,7 +241,7 @@ def _expression(text: str, settings: Sequence[str], options: dict[str, Any]) -> 
             needs="something to differentiate by",
             remedy="Use a name, and give x=3.",
         )
-    return gradcheck(expression, tuple(values[name] for name in expression.names), **options)
+    return asked.check(expression, tuple(values[name] for name in expression.names))
 
 
 def _gate(name: str | Gate, json: bool) -> int:
@@ -204,7 +249,7 @@ def _gate(name: str | Gate, json: bool) -> int:
     from backlight.gates import find
 
     gate = find(name) if isinstance(name, str) else name
-    return _findings([(gate.name, check_gate(gate))], json)
+    return check_shown.findings([(gate.name, check_gate(gate))], json)
 
 
 def _compiled_gate(gate: Gate, options: dict[str, Any]) -> Report:
@@ -240,12 +285,11 @@ def _compiled_gate(gate: Gate, options: dict[str, Any]) -> Report:
     return Report(ranked, evaluations, f"Gradient check of compiled {gate.name}, on its samples")
 
 
-def _layer(name: str, options: dict[str, Any]) -> Report:
-    from backlight.check.gradient import gradcheck
+def _layer(name: str, asked: _Asked) -> Report:
     from backlight.check.layer import small_layer
 
-    layer, inputs = small_layer(name.removeprefix("nn."), options["seed"])
-    return gradcheck(layer, inputs, **options)
+    layer, inputs = small_layer(name.removeprefix("nn."), asked.options["seed"])
+    return asked.check(layer, inputs)
 
 
 def _all_gates(json: bool) -> int:
@@ -256,19 +300,18 @@ def _all_gates(json: bool) -> int:
 
     every = list(gates())
     watched = every if json or not sys.stderr.isatty() else track(every, "checking", transient=True)
-    return _findings([(gate.name, check_gate(gate)) for gate in watched], json)
+    return check_shown.findings([(gate.name, check_gate(gate)) for gate in watched], json)
 
 
-def _model(name: str, options: dict[str, Any], every: bool, examples: int, burn_in: int) -> Report:
+def _model(name: str, asked: _Asked, every: bool, examples: int, burn_in: int) -> Report:
     """A named model with its loss, on the first digits."""
     import numpy as np
 
     from backlight import models
-    from backlight.check.gradient import gradcheck
     from backlight.data.digits import load_digits
     from backlight.engine.random import manual_seed
 
-    manual_seed(options["seed"])
+    manual_seed(asked.options["seed"])
     digits = load_digits().train
     images = np.asarray(digits.inputs[:examples], np.float64) / 16 - 0.3
     labels = np.asarray(digits.labels[:examples])
@@ -276,10 +319,10 @@ def _model(name: str, options: dict[str, Any], every: bool, examples: int, burn_
     built.module.double()
     for _ in range(burn_in):
         _descend(built.module, built.loss, images, labels)
-    chosen = {**options, "samples": None if every else options["samples"] or SAMPLES}
+    samples = None if every else asked.options["samples"] or SAMPLES
     if every:
         _announce(built.module, built.loss, images, labels)
-    return gradcheck(built.module, (images, labels), loss=built.loss, **chosen)
+    return asked.check(built.module, (images, labels), built.loss, samples=samples)
 
 
 def _announce(module: Any, loss: Any, images: Any, labels: Any) -> None:
@@ -336,97 +379,3 @@ def _whole(option: str, text: str, least: int, most: int | None = None) -> int:
             remedy="Write digits only.",
         )
     return int(text)
-
-
-# ── what is shown ──────────────────────────────────────────────────────────────────────────────
-
-
-def _shown(report: Report, json: bool, summed: bool) -> int:
-    if json:
-        sys.stdout.write(json_format.dumps(_plain(report.to_dict()), allow_nan=False) + "\n")
-        return 0 if report.ok else 1
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from backlight.check.report import described
-
-    table = Table(title=report.title, title_justify="left")
-    table.add_column("number")
-    for heading in ("analytic", "numeric", "relative error"):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
-    for row in report.rows[:_SHOWN]:
-        style = "bold red" if row.verdict.failed else "yellow" if row.kink else ""
-        table.add_row(
-            escape(row.place),
-            f"{row.analytic:.7g}",
-            f"{row.numeric:.7g}",
-            f"{row.error:.1e}",
-            escape(described(replace(row, mistake="", gate=""))),
-            style=style,
-        )
-    console = Console()
-    console.print(table)
-    if len(report.rows) > _SHOWN:
-        console.print(f"… and {len(report.rows) - _SHOWN:,} more, none worse")
-    if report.weighting:
-        hint = "" if summed else " --sum adds them up instead."
-        console.print(escape(report.weighting + hint), soft_wrap=True)
-    console.print(escape(report.summary()), soft_wrap=True)
-    if not report.ok:
-        console.print("A gradient is wrong.", style="bold red")
-        for name, row in {row.name: row for row in report.rows if row.mistake}.items():
-            where = f", in {row.gate}" if row.gate else ""
-            console.print(
-                escape(f"Likely mistake in the gradient by {name}{where}: {row.mistake}."),
-                soft_wrap=True,
-            )
-    return 0 if report.ok else 1
-
-
-def _findings(found: list[tuple[str, list[Finding]]], json: bool) -> int:
-    """Gates with findings first; then how many keep their promises."""
-    wrong = [(name, findings) for name, findings in found if findings]
-    if json:
-        told = {name: [str(finding) for finding in findings] for name, findings in found}
-        sys.stdout.write(json_format.dumps({"ok": not wrong, "gates": told}) + "\n")
-        return 1 if wrong else 0
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
-    if wrong:
-        table = Table(title="Promises that do not hold", title_justify="left")
-        for heading in ("gate", "check", "sample", "found"):
-            table.add_column(heading)
-        for name, findings in sorted(wrong, key=lambda pair: -len(pair[1])):
-            for one in findings[:_SHOWN]:
-                place = one.input + (str(list(one.element)) if one.element else "")
-                table.add_row(
-                    name,
-                    one.check,
-                    escape(one.sample),
-                    escape(f"{place}: {one.told}" if place else one.told),
-                )
-        console.print(table)
-    from backlight.check.every_gate import CHECKS
-
-    console.print(
-        f"{len(found) - len(wrong)} of {len(found)} gates keep all their promises: "
-        f"{', '.join(CHECKS)}.",
-        soft_wrap=True,
-    )
-    return 1 if wrong else 0
-
-
-def _plain(value: Any) -> Any:
-    """NaN and infinities as words: JSON has no numbers for them."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        return str(value)
-    return value

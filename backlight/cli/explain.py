@@ -6,8 +6,8 @@ an exercise that is not right.
 
 from __future__ import annotations
 
-import inspect
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from backlight.cli import mistakes
 from backlight.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ _TYPES = ("float64", "float32")
 _RANDOM = "random("
 _LARGEST = 1_000_000
 _LONGEST_EXERCISE = 20_000
+_SETTING = re.compile(r"\s*\w+\s*=(?!=)")
 
 
 def explain(
     *what: Annotated[str, Parameter(allow_leading_hyphen=True)],
     step: Annotated[bool, Parameter(negative=())] = False,
-    unfold: Annotated[bool, Parameter(negative=())] = False,
+    unfold: Annotated[bool | str, Parameter(negative=())] = False,
     numeric: Annotated[bool, Parameter(negative=())] = False,
     nudge: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     upstream: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
@@ -58,7 +60,7 @@ def explain(
     step
         Walk forward and backward, a sentence for each gate.
     unfold
-        Open composite gates: a sigmoid into ×−1, exp, +1, 1/x.
+        Open composite gates, a sigmoid into ×−1, exp, +1, 1/x: all, or those named after it.
     numeric
         Set the numerical gradient beside each analytic one.
     nudge
@@ -66,7 +68,8 @@ def explain(
     upstream
         The gradient at the output, 1 if not given.
     jacobian
-        Show the matrix of all partial derivatives, or its structure if it is large.
+        Show the matrix of all partial derivatives, or its structure if it is large; on an html
+        page its cells can be picked.
     ledger
         Show what each gate keeps for the backward pass, in bytes.
     exercise
@@ -82,7 +85,8 @@ def explain(
     """
     from backlight.words import speaking
 
-    _refuse_options(what)
+    what, unfold = _formula_first(what, unfold)
+    mistakes.refuse_options(explain, what)
     if not what:
         raise UsageError(
             "backlight explain",
@@ -95,11 +99,11 @@ def explain(
     with speaking(lang):
         drawn, values = _circuit(what, upstream, dtype)
         if unfold:
-            drawn = _unfolded(drawn)
+            drawn = _unfolded(drawn, unfold)
         if exercise is not None:
             return _exercise(what[0], values, exercise)
         if format != "text":
-            return _written(drawn, format, output)
+            return _written(drawn, format, output, jacobian)
         asked = {
             "step": step,
             "numeric": numeric,
@@ -216,10 +220,23 @@ def _random(name: str, text: str, stream: int) -> Any:
 # ── what is asked ──────────────────────────────────────────────────────────────────────────────
 
 
-def _unfolded(drawn: Circuit) -> Circuit:
+def _formula_first(what: tuple[str, ...], unfold: bool | str) -> tuple[tuple[str, ...], bool | str]:
+    """`--unfold FORMULA x=1` and `--unfold x=1`, where what follows the option is no name."""
+    if isinstance(unfold, str):
+        if not what or _SETTING.match(what[0]):
+            return (unfold, *what), True
+        if _SETTING.match(unfold):
+            return (*what, unfold), True
+    return what, unfold
+
+
+def _unfolded(drawn: Circuit, which: bool | str) -> Circuit:
+    """All composite gates opened, or those with the names between commas."""
     from backlight.explain.circuit.unfold import unfolded
 
-    return unfolded(drawn)
+    if isinstance(which, bool):
+        return unfolded(drawn)
+    return unfolded(drawn, [name.strip() for name in _settings(which)])
 
 
 def _nudged(drawn: Circuit, nudge: str) -> str:
@@ -244,7 +261,7 @@ def _settings(text: str) -> list[str]:
     """Settings between commas that stand outside of brackets."""
     found, depth = [""], 0
     for letter in text:
-        depth += (letter == "[") - (letter == "]")
+        depth += (letter in "[(") - (letter in "])")
         if letter == "," and depth == 0:
             found.append("")
         else:
@@ -284,9 +301,10 @@ def _exercise(formula: str, values: dict[str, Any], where: str) -> int:
 # ── what comes out ─────────────────────────────────────────────────────────────────────────────
 
 
-def _written(drawn: Circuit, format: str, output: str | None) -> int:
-    """The circuit in another format."""
-    _out(drawn.render({"latex": "tex"}.get(format, format)), output)
+def _written(drawn: Circuit, format: str, output: str | None, jacobian: bool) -> int:
+    """The circuit in another format; a page may show Jacobians."""
+    more = {"jacobian": True} if jacobian and format == "html" else {}
+    _out(drawn.render({"latex": "tex"}.get(format, format), **more), output)
     return 0
 
 
@@ -338,20 +356,3 @@ def _one_of(option: str, given: str, known: Sequence[str]) -> None:
             needs=f"one of {', '.join(known)}",
             remedy=nearest(given, known),
         )
-
-
-def _refuse_options(what: Sequence[str]) -> None:
-    """A formula may begin with a minus, so that unknown options arrive among the arguments."""
-    for token in what:
-        if token.startswith("--") and token[2:3].isalpha():
-            known = [
-                "--" + parameter.name.replace("_", "-")
-                for parameter in inspect.signature(explain).parameters.values()
-                if parameter.kind is parameter.KEYWORD_ONLY
-            ]
-            raise UsageError(
-                "backlight explain",
-                got=f"the unknown option {token.partition('=')[0][:60]}",
-                needs="an option it has",
-                remedy=nearest(token.partition("=")[0], known),
-            )

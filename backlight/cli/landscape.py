@@ -90,7 +90,6 @@ def landscape(
         Run folder.
     """
     from backlight.cli.landscape_run import Opened, computed, convexity
-    from backlight.cli.show import save
     from backlight.explain.landscape.figure import KINDS
     from backlight.explain.landscape.figure import draw as draw_slice
     from backlight.explain.look.style import style
@@ -109,8 +108,7 @@ def landscape(
     opened = Opened.of(run)
     if chords is not None:
         figure, facts = convexity(opened, chords, examples, split, seed, radius or RADIUS, look)
-        save(figure, picture)
-        return _told({**facts, "file": str(picture)}, json)
+        return _told({**facts, "file": str(picture)}, json, _saved(figure, picture))
     asked = Asked(
         shape,
         along,
@@ -125,13 +123,17 @@ def landscape(
         opened.step,
     )
     found, told, facts = computed(opened, asked, look, threads, fresh)
-    save(draw_slice(found, told, kind=draw, theme=theme, language=look.language), picture)
+    kept, epochs = facts.get("points_of_the_path", 0), int(opened.parts.settings.epochs or 0)
+    if kept and not replay and kept < epochs + 1:
+        sys.stderr.write(f"The run kept {kept - 1} checkpoints; --replay draws every epoch.\n")
+    figure = draw_slice(found, told, kind=draw, theme=theme, language=look.language)
+    verb = _saved(figure, picture)
     if file is not None:
         _write(file, found, told, asked)
         facts["export"] = str(file)
     if json:
         facts |= numbers(found)
-    return _told({**facts, "file": str(picture)}, json)
+    return _told({**facts, "file": str(picture)}, json, verb)
 
 
 def name_of(asked: Asked) -> str:
@@ -171,7 +173,16 @@ def _write(file: Path, found: Any, told: Any, asked: Asked) -> None:
         ) from None
 
 
-def _told(facts: dict[str, Any], json: bool) -> int:
+def _saved(figure: Any, picture: Path) -> str:
+    """Write the picture, and say whether another one was there."""
+    from backlight.cli.show import save
+
+    verb = "replaced" if picture.exists() else "wrote"
+    save(figure, picture)
+    return verb
+
+
+def _told(facts: dict[str, Any], json: bool, verb: str) -> int:
     if json:
         sys.stdout.write(json_format.dumps(facts, ensure_ascii=False) + "\n")
         return 0
@@ -179,7 +190,7 @@ def _told(facts: dict[str, Any], json: bool) -> int:
         if name != "file" and not isinstance(value, (list, dict)):
             shown = f"{value:.6g}" if isinstance(value, float) else value
             sys.stdout.write(f"{name.replace('_', ' ')}: {shown}\n")
-    sys.stdout.write(f"wrote {facts['file']}\n")
+    sys.stdout.write(f"{verb} {facts['file']}\n")
     return 0
 
 

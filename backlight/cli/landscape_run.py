@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backlight.errors import CheckpointError, MissingExtraError
+from backlight.errors import CheckpointError, MissingExtraError, UsageError, nearest
 from backlight.words import say
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def computed(
     if kept is not None:
         found = Slice(kept["across"], kept["up"], kept["losses"])
         told = _labels(opened, asked, look, found, kept["path"], kept["parts"])
-        return found, told, _facts(found, cached=True)
+        return found, told, _facts(found, kept["path"], cached=True)
     first, second, origin, path, parts = _directions(opened, asked)
     across, up = _extent(asked, path)
     inputs, targets = opened.examples(asked.split, asked.examples)
@@ -94,7 +93,8 @@ def computed(
         else:
             found = plane(*where, first, second, across, up, **settings)
     _keep(file, across=found.across, up=found.up, losses=found.losses, path=path, parts=parts)
-    return found, _labels(opened, asked, look, found, path, parts), _facts(found, cached=False)
+    told = _labels(opened, asked, look, found, path, parts)
+    return found, told, _facts(found, path, cached=False)
 
 
 def convexity(
@@ -144,11 +144,21 @@ def _directions(opened: Opened, asked: Asked) -> tuple[Weights, Weights, Weights
 
 def _other(opened: Opened, to: str) -> Weights:
     """The weights at the other end: at the start, of a checkpoint, or of another run."""
+    from backlight.train import checkpoint
+
     if to == "start":
         return opened.start
     own = opened.folder.checkpoints / to
     if own.is_dir():
         return _of_checkpoint(opened, own)
+    if not Path(to).is_dir():
+        known = ["start", *(one.name for one in checkpoint.found(opened.folder.checkpoints))]
+        raise UsageError(
+            f"--to {to}",
+            got="no such checkpoint, and no such folder",
+            needs="start, a checkpoint of this run, or the folder of another run",
+            remedy=nearest(to, known),
+        )
     if (Path(to) / "manifest.json").is_file():
         return _of_checkpoint(opened, Path(to))
     return Opened.of(to).weights
@@ -179,24 +189,10 @@ def _checkpoints(opened: Opened) -> list[Weights]:
 
 def _replayed(opened: Opened) -> list[Weights]:
     """The weights after every epoch: the run is repeated in a folder of its own, bit by bit."""
-    from backlight.explain.landscape.direction import weights_of
-    from backlight.train.loop import Trainer
-    from backlight.train.pipeline import build
-    from backlight.train.run import Run
-    from backlight.train.sources import gather
+    from backlight.train.repeat import repeated
 
-    parts = build(gather({}, environment={}, base=opened.folder.settings()))
-    epochs = int(parts.settings.epochs or 0)
-    points = [weights_of(parts.model.module)]
-    with tempfile.TemporaryDirectory() as place, _progress() as tell:
-
-        def listen(event: str, record: dict[str, Any]) -> None:
-            if event == "epoch":
-                points.append(weights_of(parts.model.module))
-                tell(int(record["epoch"]), epochs)
-
-        Trainer(parts, Run.create(Path(place) / "replay", parts.settings), listen).fit()
-    return points
+    with _progress() as tell:
+        return repeated(opened.folder.settings(), tell)
 
 
 def _extent(asked: Asked, path: Array) -> tuple[Array, Array]:
@@ -241,21 +237,27 @@ def _labels(opened: Opened, asked: Asked, look: Any, found: Any, path: Array, pa
     else:
         axes = [tell(f"axis_{asked.normalise}", name=name) for name in names]
     if asked.along == "between":
-        axes[0] = tell("axis_between", first=opened.folder.path.name, last=asked.to)
+        axes[0] = tell("axis_between", first=opened.folder.path.name, last=Path(asked.to).name)
     if asked.along == "gradient":
         axes[0] = tell("axis_weights", name=names[0])
     count = min(asked.examples, len(getattr(opened.parts.data, asked.split)))
-    caption = tell("caption", count=f"{count:,}", split=asked.split, loss=f"{_at_zero(found):.4g}")
-    on_plane = len(path) > 0 and asked.shape == "plane"
-    if on_plane:
-        caption += " " + tell("caption_path", points=len(path))
+    loss = f"{_at_zero(found):.4g}"
+    ends = asked.along == "path"
+    key = "caption_end" if ends else "caption"
+    caption = tell(key, count=f"{count:,}", split=asked.split, loss=loss)
+    way, names = None, (opened.folder.path.name, Path(asked.to).name)
+    if ends:
+        caption += " " + tell(f"caption_path_{asked.shape}", points=len(path))
+        way, names = path, (tell("start"), tell("end"))
+    elif asked.along == "between":
+        way = np.array([[0.0, 0.0], [1.0, 0.0]])
     return Told(
         tell(f"title_{asked.shape}", direction=direction),
         axes[0],
         axes[1] if asked.shape == "plane" else "",
         caption,
-        path if on_plane else None,
-        (tell("start"), tell("end")) if on_plane else (),
+        way,
+        names,
     )
 
 
@@ -267,7 +269,7 @@ def _at_zero(found: Any) -> float:
     return float(found.losses[int(abs(found.up).argmin()), column])
 
 
-def _facts(found: Any, *, cached: bool) -> dict[str, Any]:
+def _facts(found: Any, path: Array, *, cached: bool) -> dict[str, Any]:
     finite = found.losses[np.isfinite(found.losses)]
     return {
         "points": int(found.losses.size),
@@ -275,6 +277,7 @@ def _facts(found: Any, *, cached: bool) -> dict[str, Any]:
         "smallest_loss": float(finite.min()) if len(finite) else None,
         "largest_loss": float(finite.max()) if len(finite) else None,
         "not_finite": int(found.losses.size - len(finite)),
+        **({"points_of_the_path": len(path)} if len(path) else {}),
         "cached": cached,
     }
 

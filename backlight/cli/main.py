@@ -61,6 +61,10 @@ COMMANDS = {
         "backlight.cli.summary:summary",
         "Show each layer of a model: shape, parameters, memory, multiply-adds.",
     ),
+    "layer": (
+        "backlight.cli.layer:layer",
+        "Tell a layer of PyTorch, Torch7, Caffe or the course: sizes, cost, four vocabularies.",
+    ),
     "lower": (
         "backlight.cli.lower:lower",
         "Show what the compiler makes of a model, stage by stage, and how fast it runs.",
@@ -69,8 +73,13 @@ COMMANDS = {
         "backlight.cli.show:show",
         "Draw what a network learned.\n\nweights, layers, unit, features: what it looks for. "
         "saliency, occlusion: where it looks. class-image, dream: what it would like to see. "
-        "adversary: what fools it. boundary, embedding, probes, taxonomy: how it tells classes "
-        "apart. activations, collapse: of no run.",
+        "adversary: what fools it. boundary, embedding, probes, taxonomy, family: how it tells "
+        "classes apart. activations, collapse: of no run.",
+    ),
+    "play": (
+        "backlight.cli.play:play",
+        "Write a page to play with: a convolution window by window, a network line by line, "
+        "entropies by dragged bars.",
     ),
     "study": (
         "backlight.cli.study:study",

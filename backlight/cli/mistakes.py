@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from cyclopts import CycloptsError
 from cyclopts.exceptions import (
@@ -14,7 +16,7 @@ from cyclopts.exceptions import (
     UnusedCliTokensError,
 )
 
-from backlight.errors import UsageError
+from backlight.errors import UsageError, nearest
 
 _ALIKE = 0.65
 """How alike two names must be (0–1) before one is suggested for the other."""
@@ -94,3 +96,24 @@ def _suggested(given: str, known: Iterable[str]) -> str:
     if not close:
         close = [name for name in names if len(bare) > 1 and name.startswith(bare)][:1]
     return f"Did you mean {names[close[0]]}? " if close else ""
+
+
+def refuse_options(command: Callable[..., Any], what: Iterable[str]) -> None:
+    """Refuse unknown options among formulas, which may begin with a minus themselves.
+
+    Raises
+    ------
+    UsageError
+        If a part of `what` looks like an option, which `command` does not have.
+    """
+    parameters = inspect.signature(command).parameters.values()
+    for token in what:
+        if token.startswith("--") and token[2:3].isalpha():
+            option = token.partition("=")[0]
+            known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+            raise UsageError(
+                f"backlight {command.__name__}",
+                got=f"the unknown option {cut(option)}",
+                needs="an option it has",
+                remedy=nearest(option, ["--" + name.replace("_", "-") for name in known]),
+            )

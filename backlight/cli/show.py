@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,9 @@ if TYPE_CHECKING:
     from backlight.explain.look.classifier import Classifier
 
 SUFFIXES = (".png", ".svg", ".pdf")
-SPLITS = ("train", "validation")
 NOTE = "note"
 """The kind that shows no run: figures of the lecture notes."""
 DOTS_PER_INCH = 150
-MOST_EXAMPLES = 20_000
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,7 @@ def show(
         Run folder; of the kind note, the figure's name or its place in the notes, such as S1:70.
     """
     from backlight.cli.show_kinds import KINDS, WITHOUT_RUN
+    from backlight.cli.show_options import check_options
     from backlight.explain.look.style import style
     from backlight.words import language as spoken
 
@@ -138,7 +138,6 @@ def show(
             needs="a known kind",
             remedy=nearest(kind, (*KINDS, NOTE)),
         )
-    _check_choices(split, theme, lang, examples)
     asked = Asked(
         kind,
         image,
@@ -159,6 +158,7 @@ def show(
         theme,
         lang or spoken(),
     )
+    check_options(asked)
     look = style(theme, asked.language)
     if kind == NOTE:
         from backlight.cli.show_note import note
@@ -178,6 +178,7 @@ def show(
         figure, facts = KINDS[kind](asked)
     else:
         figure, facts = _of_run(str(run), asked, KINDS[kind])
+    replaced = path.exists()
     save(figure, path)
     told = {"kind": kind, **({"run": run} if run else {}), **facts, "file": str(path)}
     if json:
@@ -187,7 +188,7 @@ def show(
         if not isinstance(value, (list, dict)):
             shown = f"{value:.6g}" if isinstance(value, float) else value
             sys.stdout.write(f"{name.replace('_', ' ')}: {shown}\n")
-    sys.stdout.write(f"wrote {path}\n")
+    sys.stdout.write(f"{'replaced' if replaced else 'wrote'} {path}\n")
     return 0
 
 
@@ -286,7 +287,8 @@ def checked_out(out: str) -> Path:
     Raises
     ------
     UsageError
-        If it does not end in .png, .svg or .pdf, or is a folder.
+        If it does not end in .png, .svg or .pdf, is a folder, or lies where nothing can be
+        written: better now than when the picture has been computed.
     """
     path = Path(out)
     if path.suffix not in SUFFIXES or path.is_dir():
@@ -295,6 +297,14 @@ def checked_out(out: str) -> Path:
             got=repr(out),
             needs=f"a file name that ends in {', '.join(SUFFIXES)}",
             remedy="Write for example: -o picture.png",
+        )
+    there = path if path.exists() else next(one for one in path.absolute().parents if one.exists())
+    if not os.access(there, os.W_OK) or not (there == path or there.is_dir()):
+        raise UsageError(
+            "--out",
+            got=f"{out!r}, and {there} cannot be written to",
+            needs="a file that can be written",
+            remedy="Choose another folder.",
         )
     return path
 
@@ -305,27 +315,3 @@ def _target(out: str | None, kind: str, run: str | None) -> Path:
     if run is None:
         return Path(f"{kind}.png")
     return Path(run) / "pictures" / f"{kind}.png"
-
-
-def _check_choices(split: str, theme: str, lang: str | None, examples: int | None) -> None:
-    from backlight.words import LANGUAGES
-
-    for option, value, known in (
-        ("--split", split, SPLITS),
-        ("--theme", theme, ("light", "dark")),
-        ("--lang", lang, tuple(LANGUAGES)),
-    ):
-        if value is not None and value not in known:
-            raise UsageError(
-                option,
-                got=repr(value),
-                needs=" or ".join(known),
-                remedy=nearest(value, known),
-            )
-    if examples is not None and not 2 <= examples <= MOST_EXAMPLES:
-        raise UsageError(
-            "--examples",
-            got=str(examples),
-            needs=f"2 to {MOST_EXAMPLES:,}",
-            remedy="Leave it out.",
-        )

@@ -75,14 +75,16 @@ def unit(seen: Seen) -> Drawn:
 
 def features(seen: Seen) -> Drawn:
     """Feature maps of one picture through the network, dead ones outlined."""
-    from backlight.explain.look.features import draw
+    from backlight.explain.look.features import draw, zero_maps
     from backlight.explain.look.features import features as compute
 
     picture, _ = seen.picture()
     found = compute(seen.classifier, picture)
     figure = draw(seen.classifier, picture, found, **seen.asked.drawing)
+    dead, total = zero_maps(found)
     return figure, {
-        "zero_everywhere": sum(int(one.dead.sum()) for one in found),
+        "maps": total,
+        "zero_everywhere": dead,
         "layers": {one.path: [int(one.dead.sum()), len(one.dead)] for one in found},
     }
 
@@ -258,13 +260,13 @@ def embedding(seen: Seen) -> Drawn:
 def probes(seen: Seen) -> Drawn:
     """What a linear classifier could read from each layer."""
     from backlight.explain.depth_probe import depth_probe
-    from backlight.explain.look.probes import draw, stages
+    from backlight.explain.look.probes import COMPONENTS, draw, stages
 
     subject = seen.classifier
     learnt, labels = seen.examples("train", PROBED)
     held, kept = seen.examples("validation", PROBED)
     inputs, others = subject.inputs(learnt), subject.inputs(held)
-    found = depth_probe(subject.module, inputs, labels, others, kept, stages(subject))
+    found = depth_probe(subject.module, inputs, labels, others, kept, stages(subject), COMPONENTS)
     figure = draw(subject, found, len(held), **seen.asked.drawing)
     return figure, {"accuracy": {one.layer: one.accuracy for one in found}}
 
@@ -281,6 +283,25 @@ def taxonomy(seen: Seen) -> Drawn:
         "group_accuracy": found.group_accuracy,
         "class_accuracy": found.class_accuracy,
         "flat_accuracy": found.flat_accuracy,
+    }
+
+
+def family(seen: Seen) -> Drawn:
+    """The tree of the classes, by what is taken for what, and a picture's way down it."""
+    from backlight.explain.look.family import draw
+    from backlight.explain.look.family import family as compute
+
+    pictures, labels = seen.examples("validation", SWEPT)
+    found = compute(seen.classifier, pictures, labels)
+    picture, _ = seen.picture()
+    figure = draw(seen.classifier, picture, found, **seen.asked.drawing)
+    way = found.way(seen.classifier.probabilities(picture[None])[0])
+    return figure, {
+        "chain": " → ".join(f"{found.name(node)} {share:.1%}" for node, share in way),
+        "steps": [
+            {"classes": [found.classes[k] for k in found.nodes[node]], "probability": share}
+            for node, share in way
+        ],
     }
 
 
@@ -329,6 +350,7 @@ KINDS: dict[str, Callable[[Any], Drawn]] = {
     "embedding": embedding,
     "probes": probes,
     "taxonomy": taxonomy,
+    "family": family,
     "activations": activations,
     "collapse": collapse,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 from cyclopts import Parameter
 
-from backlight.errors import MissingExtraError, UsageError
+from backlight.errors import MissingExtraError, UsageError, nearest
 
 _PORTS = 65_535
 
@@ -69,18 +70,40 @@ def _target(target: str | None, runs: Path, screens: tuple[str, ...]) -> tuple[P
     """The folder of runs, and the address within the page that is opened first."""
     if target is None or target in screens:
         return runs, target or screens[0]
-    given = Path(target)
-    try:
-        is_run = (given / "config.toml").is_file()
-    except (OSError, ValueError):
-        is_run = False
-    if is_run:
-        place = given.absolute()
-        return place.parent, f"runs?runs={quote(place.name)}"
+    for place in (Path(target), runs / target):
+        if _is_run(place):
+            return place.absolute().parent, f"runs?runs={quote(place.absolute().name)}"
+    _no_mistake(target, screens)
     from backlight.expression import Expression
 
     Expression.parse(target)  # says what is wrong, with a caret under the place
     return runs, f"circuit?f={quote(target)}"
+
+
+def _is_run(place: Path) -> bool:
+    try:
+        return (place / "config.toml").is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _no_mistake(target: str, screens: tuple[str, ...]) -> None:
+    """Refuse what could be a formula, and is a path or nearly a screen's name."""
+    parent = Path(target).parent
+    if parent != Path() and parent.is_dir():
+        raise UsageError(
+            f"the run {target[:200]}",
+            got="no folder with a config.toml",
+            needs="a run folder, as `backlight train` writes them",
+            remedy=f"{parent} is a folder; where a quotient is meant, put spaces around its /.",
+        )
+    if target.isidentifier() and difflib.get_close_matches(target, screens, n=1, cutoff=0.75):
+        raise UsageError(
+            "backlight studio",
+            got=repr(target),
+            needs="a screen, a run folder or a formula",
+            remedy=nearest(target, screens),
+        )
 
 
 def _tell(line: str) -> None:

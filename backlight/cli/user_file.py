@@ -48,9 +48,16 @@ def is_gate(found: Any) -> bool:
     return isinstance(found, Gate)
 
 
-def checked(target: str, found: Any, settings: Sequence[str], options: dict[str, Any]) -> Report:
-    """The report on what a file has: with the inputs given, or the case that it answers with."""
-    from backlight.check.gradient import gradcheck
+def checked(
+    target: str, found: Any, settings: Sequence[str], check: Callable[[Any, Any, Any], Report]
+) -> Report:
+    """What `check` says of what a file has: with the inputs given, or its own case.
+
+    Parameters
+    ----------
+    check : callable
+        Of a function, its inputs and a loss or None.
+    """
     from backlight.expression import read_values
 
     values = read_values(settings)
@@ -66,7 +73,7 @@ def checked(target: str, found: Any, settings: Sequence[str], options: dict[str,
     else:
         function, inputs, loss = _case(target, found)
     with mistakes(target):
-        return gradcheck(function, inputs, loss=loss, **options)
+        return check(function, inputs, loss)
 
 
 def imported(target: str) -> Any:

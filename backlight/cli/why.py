@@ -141,7 +141,7 @@ def _run(
             f"run {path}",
             got=f"the parameter {asked!r}",
             needs="one of the model's",
-            remedy=nearest(asked, known),
+            remedy=_nearest(asked, list(known)),
         )
     examples = parts.data.train if split == "train" else parts.data.validation
     usual = min(parts.settings.batch_size or _BATCH, _BATCH)
@@ -157,6 +157,14 @@ def _run(
             target.name = asked
         loss.name = "loss"
         return reasons(loss, target, batch=count, clip=parts.settings.clip, **options)
+
+
+def _nearest(asked: str, known: Sequence[str]) -> str:
+    """The parameters that a part of a name fits, or the one that it is a misspelling of."""
+    fitting = [name for name in known if asked and f".{asked}." in f".{name}."]
+    if len(fitting) > 1:
+        return f"Several fit: {', '.join(fitting)}. Write one of them."
+    return f"Did you mean {fitting[0]!r}?" if fitting else nearest(asked, known)
 
 
 def _expect_folder(path: str) -> None:

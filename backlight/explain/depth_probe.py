@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,17 +28,25 @@ class Probe:
     layer : str
         Path and kind of the layer; "input" for the inputs themselves.
     features : int
-        How many numbers it answers with for one example.
+        How many numbers the classifier is given for one example.
     accuracy : float
         Of the classifier on examples it was not fitted to, 0–1.
     fitted : float
         The same on those it was fitted to.
+    judged : int
+        How many examples it was judged by.
     """
 
     layer: str
     features: int
     accuracy: float
     fitted: float
+    judged: int
+
+    @property
+    def error(self) -> float:
+        """The standard error of the accuracy: differences below twice that are chance."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.judged)
 
 
 def depth_probe(
@@ -47,11 +56,15 @@ def depth_probe(
     test_inputs: Any,
     test_labels: Any,
     layers: Sequence[str] | None = None,
+    features: int | None = None,
 ) -> list[Probe]:
     """The accuracy of a linear classifier on the inputs and on what each layer makes of them.
 
     The classifier is ridge regression onto the classes, solved exactly, so that the numbers are the
-    same each time. In a network that has learned, the classes are easier to read after each layer.
+    same each time. In a network that has learned, the classes get easier to read from layer to
+    layer, if every probe is given equally few numbers, not many more than there are classes. With
+    all of them a wide layer in the middle is easy to read for its width alone, and the narrow ones
+    behind it look as if they lost something. `features` sees to that.
 
     Parameters
     ----------
@@ -63,6 +76,9 @@ def depth_probe(
         Examples to judge them by.
     layers : sequence of str, optional
         Paths of the layers to probe. Default: all that have no layers inside.
+    features : int, optional
+        Give every classifier at most this many numbers: the leading principal components of what
+        the layer answers to the examples that are fitted. Default: all numbers.
 
     Returns
     -------
@@ -91,7 +107,26 @@ def depth_probe(
     fit = _answers(model, chosen, np.asarray(inputs))
     judge = _answers(model, chosen, np.asarray(test_inputs))
     right, test_right = np.asarray(labels), np.asarray(test_labels)
-    return [_probed(name, fit[name], right, judge[name], test_right) for name in fit]
+    return [
+        _probed(name, *_leading(fit[name], judge[name], features), right, test_right)
+        for name in fit
+    ]
+
+
+def _leading(fit: Array, judge: Array, most: int | None) -> tuple[Array, Array]:
+    """Both, in the leading principal components of the first; as they are if they have few."""
+    if most is None or fit.shape[1] <= most:
+        return fit, judge
+    mean = fit.mean(axis=0)
+    rows = fit - mean
+    if rows.shape[1] <= rows.shape[0]:
+        directions = np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :most]
+    else:  # from the examples' side, where there are fewer of them
+        sizes, turned = np.linalg.eigh(rows @ rows.T)
+        sizes, turned = sizes[::-1][:most], turned[:, ::-1][:, :most]
+        kept = sizes > 1e-12 * max(float(sizes[0]), 1e-300)
+        directions = rows.T @ (turned[:, kept] / np.sqrt(sizes[kept]))
+    return rows @ directions, (judge - mean) @ directions
 
 
 def _inside(module: Module) -> bool:
@@ -131,7 +166,7 @@ def _answers(model: Module, chosen: dict[str, Module], inputs: Array) -> dict[st
     }
 
 
-def _probed(name: str, fit: Array, right: Array, judge: Array, test_right: Array) -> Probe:
+def _probed(name: str, fit: Array, judge: Array, right: Array, test_right: Array) -> Probe:
     classes = int(max(right.max(), test_right.max())) + 1
     mean = fit.mean(axis=0)
     rows, targets = fit - mean, np.eye(classes)[right] - 1 / classes
@@ -146,4 +181,4 @@ def _probed(name: str, fit: Array, right: Array, judge: Array, test_right: Array
     offset = 1 / classes
     fitted = float(np.mean((rows @ weights + offset).argmax(axis=1) == right))
     accuracy = float(np.mean(((judge - mean) @ weights + offset).argmax(axis=1) == test_right))
-    return Probe(name, fit.shape[1], accuracy, fitted)
+    return Probe(name, fit.shape[1], accuracy, fitted, len(test_right))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ def jacobian_told(
     if gate is not None:
         return _of_gate(circuit, circuit.find(gate), called, language)
     inputs = [node for node in circuit.leaves if node.index in circuit.reached]
+    if not circuit.nodes[circuit.output].wants_gradient:
+        inputs = []
     told = [
         _one(circuit, jacobian(circuit, node.index), called, language)
         for node in inputs
@@ -70,17 +73,38 @@ def heat_map(entries: Array) -> str:
         written = [[exact(float(f"{x:.4g}")) for x in row] for row in entries]
         width = max((cells(cell) for row in written for cell in row), default=1)
         return "\n".join("  " + "  ".join(cell.rjust(width) for cell in row) for row in written)
-    small = np.abs(entries)
+    small = np.nan_to_num(np.abs(entries), nan=np.inf)
     for axis in (0, 1):
         step = -(-small.shape[axis] // SHADED)
         edges = np.arange(0, small.shape[axis], step)
         small = np.maximum.reduceat(small, edges, axis=axis)
-    largest = float(small.max()) or 1.0
-    levels = np.ceil(small / largest * (len(_SHADES) - 1)).astype(int)
+    largest = float(np.max(small, where=np.isfinite(small), initial=0.0)) or 1.0
+    shares = np.minimum(small, largest) / largest  # what is not finite is as dark as the largest
+    levels = np.ceil(shares * (len(_SHADES) - 1)).astype(int)
     return "\n".join("  │" + "".join(_SHADES[level] for level in row) + "│" for row in levels)
 
 
 def _one(circuit: Circuit, found: Jacobian, called: tuple[str, ...], language: str | None) -> str:
+    """Its facts, with the matrix between its structure and its numbers."""
+    told = facts(circuit, found, called, language)
+    if found.entries is not None and found.count > 1:
+        told.insert(3 + (found.same_as >= 0), heat_map(found.entries))
+    return "\n".join(told)
+
+
+def facts(
+    circuit: Circuit, found: Jacobian, called: Sequence[str], language: str | None = None
+) -> list[str]:
+    """What is known of a Jacobian, in sentences.
+
+    Examples
+    --------
+    >>> from backlight.explain import circuit
+    >>> layer = circuit("relu(x)", x=[-1, 2])
+    >>> facts(layer, jacobian(layer, "x"), names(layer), "en")[3]
+    'On the diagonal, zeros: 1, ones: 1, other numbers: 0.'
+    """
+
     def words(entry: str, **values: Any) -> str:
         return say(f"circuit.jacobian.{entry}", language, **values)
 
@@ -98,8 +122,6 @@ def _one(circuit: Circuit, found: Jacobian, called: tuple[str, ...], language: s
     lines.append(words("structure_line", structure=_structure(found, language)))
     if found.same_as >= 0:
         lines.append(words("same_as", name=called[found.same_as]))
-    if found.entries is not None and found.count > 1:
-        lines.append(heat_map(found.entries))
     if found.diagonal is not None:
         ones = int(np.count_nonzero(found.diagonal == 1))
         zeros = int(np.count_nonzero(found.diagonal == 0))
@@ -115,12 +137,13 @@ def _one(circuit: Circuit, found: Jacobian, called: tuple[str, ...], language: s
     if found.entries is None:
         entry = "refused" if found.count > LARGEST else "not_formed"
         lines.append(words(entry, bytes=memory(found.bytes), time=f"{found.seconds * 1e3:.3g} ms"))
-    return "\n".join(lines)
+    return lines
 
 
 def _of_gate(circuit: Circuit, node: Node, called: tuple[str, ...], language: str | None) -> str:
     """The Jacobian of a gate by each wire that a gradient passes."""
-    wires = [i for i in dict.fromkeys(node.inputs) if i in circuit.reached]
+    passing = node.inputs if node.wants_gradient else ()
+    wires = [i for i in dict.fromkeys(passing) if i in circuit.reached]
     told = [_one(circuit, jacobian(circuit, i, node.index), called, language) for i in wires]
     return "\n\n".join(told) or say("circuit.jacobian.nowhere", language)
 
@@ -133,12 +156,15 @@ def _structure(found: Jacobian, language: str | None) -> str:
         count=f"{count:,}",
         rows=f"{rows:,}",
         columns=f"{columns:,}",
+        shift="×".join(str(shift) for shift in found.shifts),
     )
 
 
 def _local_table(circuit: Circuit, called: tuple[str, ...], language: str | None) -> str:
     rows = []
     for node in circuit.gates:
+        if not node.wants_gradient:
+            continue
         wires = [i for i in dict.fromkeys(node.inputs) if i in circuit.reached]
         for number, wire in enumerate(wires):
             found = jacobian(circuit, wire, node.index)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from backlight.check.mistake import likely_mistake
+from backlight.check.told import mistake
 from backlight.explain.circuit.circuit import Array, Circuit, Node
 from backlight.explain.circuit.number import numbers
 from backlight.gates.gate import Role
@@ -85,7 +86,9 @@ class _Slips:
             self.forgotten_factor,
             self.swapped,
             self.sign,
+            self.elsewhere,
             self.factor,
+            self.shape,
         ]
 
     def words(self, entry: str, **values: Any) -> str:
@@ -138,6 +141,9 @@ class _Slips:
             if local is not None and same(self.part, local) and not np.all(upstream == 1):
                 return self.words("upstream", upstream=numbers(upstream))
             if self.part.shape == upstream.shape and same(self.part, upstream):
+                reader = self.circuit.nodes[gate].gate
+                if reader is not None and reader.role is Role.ROUTER:
+                    return self.words("mask", gate=reader.name)
                 return self.words("local")
         return ""
 
@@ -166,9 +172,25 @@ class _Slips:
         factor = float(np.median(ratios))
         if factor and np.allclose(found, factor * expected, rtol=1e-9, atol=0):
             return self.words("factor", factor=numbers(np.asarray(factor)))
-        return likely_mistake(
-            found, {place: float(expected[place]) for place in np.ndindex(expected.shape)}, set()
-        )
+        known = {place: float(expected[place]) for place in np.ndindex(expected.shape)}
+        return mistake(likely_mistake(found, known, set()), self.language)
+
+    def elsewhere(self) -> str:
+        """The gradient of another value."""
+        for index, gradient in enumerate(self.circuit.gradients):
+            node = self.circuit.nodes[index]
+            if index == self.node.index or gradient is None or not gradient.any():
+                continue
+            if node.gate is not None and same(self.part, gradient):
+                other = node.name or f"{node.gate.name} #{index}"
+                return self.words("elsewhere", other=other)
+        return ""
+
+    def shape(self) -> str:
+        if self.found.shape == self.expected.shape:
+            return ""
+        found, expected = self.found.shape, self.expected.shape
+        return self.words("shape", name=self.node.name, found=found, expected=expected)
 
 
 def same(found: Any, expected: Any) -> bool:

@@ -97,6 +97,17 @@ def parse(text: str) -> Node:
     return tree
 
 
+def _between(token: Token) -> str:
+    """What to do where a value follows a value without a sign between; "" if none does."""
+    if token.text == "[":
+        return "Places cannot be picked with brackets; use a gate such as take or slice."
+    if token.text == "(":
+        return "Only gates can be called; write * for a product."
+    if token.kind in ("name", "number"):
+        return f"Write * before {token.text} for a product."
+    return ""
+
+
 class _Reader:
     """Walks over the tokens once."""
 
@@ -132,11 +143,14 @@ class _Reader:
 
     def expect(self, sign: str, opened: Token, remedy: str = "") -> None:
         if self.token.text != sign:
+            close = f"Close the {opened.text!r} at character {opened.place + 1}."
+            if opened.text == "[" and self.token.kind in ("name", "number"):
+                remedy = f"Write a comma before {self.token.text}."
             raise self.refuse(
                 self.token.place,
                 f"{_called(self.token)} where {opened.text!r} is still open",
                 f"{sign!r} or a sign between two values",
-                remedy or f"Close the {opened.text!r} at character {opened.place + 1}.",
+                remedy or _between(self.token) or close,
             )
         self.next()
 
@@ -144,18 +158,13 @@ class _Reader:
         token = self.token
         if token.kind == "end":
             return
-        if token.text == "[":
-            remedy = "Places cannot be picked with brackets; use a gate such as take or slice."
-        elif token.text == "(":
-            remedy = "Only gates can be called; write * for a product."
-        elif token.text in _INFIX:
+        remedy = _between(token)
+        if token.text in _INFIX:
             remedy = "Put brackets around one of the two comparisons."
         elif token.text == "=":
             remedy = "Write == to compare; values are given apart from the formula."
-        elif token.kind == "sign":
+        elif not remedy:
             remedy = f"Remove the {token.text!r}."
-        else:
-            remedy = f"Write * before {token.text} for a product."
         raise self.refuse(
             token.place,
             f"{_called(token)} after a complete formula",

@@ -22,6 +22,23 @@ _TOKENS = re.compile(
     rf"|(?P<name>[{_LETTER}][{_LETTER}0-9]*)"
     r"|(?P<sign>\*\*|==|!=|<=|>=|[-+*/@()\[\],=<>×·−²³])"
 )
+_INSTEAD = {
+    "^": "** for a power",
+    "|": "abs(…) for an absolute value",
+    "√": "sqrt(…) for a root",
+    "÷": "/ for a quotient",
+    "⋅": "· or * for a product",
+    "∗": "* for a product",
+    "•": "· or * for a product",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "∑": "sum(…)",
+    "%": "remainder(x, y)",
+    "{": "( … ) for brackets",
+    "}": "( … ) for brackets",
+}
+"""What books and other languages write, and what it is here."""
 _SPELLINGS = {"×": "*", "·": "*", "−": "-"}
 
 
@@ -122,8 +139,8 @@ def _foreign(text: str, place: int) -> ExpressionError:
     name = unicodedata.name(character, "a character without a name")
     plain = unicodedata.normalize("NFKC", character)
     remedy = "Remove it."
-    if character == "^":
-        remedy = "Write ** for a power."
+    if character in _INSTEAD:
+        remedy = f"Write {_INSTEAD[character]}."
     elif character in "'\"`":
         remedy = "Text has no place in a formula; write names without quotes."
     elif plain != character and _TOKENS.match(plain):

@@ -380,10 +380,23 @@ def caffe(layer: Conv2d) -> str:
     >>> caffe(Conv2d(3, 96, 11, stride=4))
     'num_output: 96 kernel_size: 11 stride: 4 pad: 0 group: 1'
     """
-    return (
-        f"num_output: {layer.out_channels} kernel_size: {layer.kernel_size[0]} "
-        f"stride: {layer.stride[0]} pad: {layer.padding[0]} group: {layer.groups}"
-    )
+    words = [
+        f"num_output: {layer.out_channels}",
+        _caffe_pair("kernel_size", "kernel", layer.kernel_size),
+        _caffe_pair("stride", "stride", layer.stride),
+        _caffe_pair("pad", "pad", layer.padding),
+        f"group: {layer.groups}",
+    ]
+    if set(layer.dilation) != {1}:
+        words.append(f"dilation: {layer.dilation[0]}")
+    return " ".join(words)
+
+
+def _caffe_pair(both: str, side: str, sizes: tuple[int, ...]) -> str:
+    """One word where height and width are equal, else one for each."""
+    if len(set(sizes)) == 1:
+        return f"{both}: {sizes[0]}"
+    return f"{side}_h: {sizes[0]} {side}_w: {sizes[1]}"
 
 
 def torch7(layer: Conv2d) -> str:

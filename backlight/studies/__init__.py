@@ -23,6 +23,9 @@ ROOMS = (
     "two_losses",
     "activations",
     "random_or_grid",
+    "history",
+    "unrolling",
+    "fewest_units",
 )
 
 

@@ -62,8 +62,8 @@ def plant(monkeypatch, name, change, *, nth=0):
         seen.clear()
         return whole(*given)
 
-    def wrong(gate, wires, attributes):
-        made = right(gate, wires, attributes)
+    def wrong(gate, wires, attributes, *more):
+        made = right(gate, wires, attributes, *more)
         if gate.name != name:
             return made
         seen[name] = seen.get(name, -1) + 1

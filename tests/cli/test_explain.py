@@ -98,6 +98,24 @@ def test_unfold():
         assert told in out
 
 
+def test_unfold_one_gate():
+    formula = "sigmoid(x)*softplus(x)"
+    for arguments in (
+        (formula, "x=1", "--unfold", "σ"),
+        (formula, "x=1", "--unfold=sigmoid"),
+        ("--unfold", "sigmoid(x)", formula, "x=1"),
+    ):
+        out = said(*arguments)
+        assert "(1/x)" in out
+        assert "(softplus)" in out
+        assert "(log1p)" not in out
+    both = said(formula, "x=1", "--unfold", "σ, softplus")
+    assert "(1/x)" in both
+    assert "(log1p)" in both
+    assert said("--unfold", formula, "x=1") == said(formula, "x=1", "--unfold")
+    assert said(formula, "--unfold", "x=1") == said(formula, "x=1", "--unfold")
+
+
 def test_numeric():
     out = said("x*y", "x=2", "y=3", "--numeric")
     assert "Gradients that agree with the numerical ones: 2." in out
@@ -232,6 +250,8 @@ def test_exercises_that_cannot_be_read(content, tmp_path):
         (("1+2",), ("without names",)),
         ((), ("nothing to explain",)),
         (("x", "x=1", "--numerik"), ("Did you mean '--numeric'",)),
+        (("sigmoid(x)", "x=1", "--unfold", "sigmod"), ("Did you mean 'sigmoid'",)),
+        (("x*x", "x=1", "--unfold", "sigmoid"), ("composite gate of this circuit: none",)),
         (("x", "x=1", "--format", "pdf"), ("one of text, svg",)),
         (("x", "x=1", "--lang", "kr"), ("one of en, ko",)),
         (("x", "x=1", "--dtype", "float16"), ("float64, float32",)),

@@ -1,9 +1,12 @@
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
+from backlight.cli.show import Asked
 from backlight.cli.show_kinds import KINDS
+from backlight.cli.show_options import USED
 from tests.cli.command import command, refused
 
 pytest.importorskip("matplotlib")
@@ -61,6 +64,9 @@ def test_each_kind_that_needs_no_more_than_a_run(run, tmp_path):
         more = ["--steps", "3"] if kind == "class-image" else []
         found = shown(kind, run, "-o", str(file), *more)
         assert found["kind"] == kind
+        if kind == "features":  # numbers of a fully connected layer are no maps
+            assert found["maps"] == 16 + 16 + 16 + 32 + 32 + 32
+            assert found["zero_everywhere"] <= found["maps"]
         assert found["file"] == str(file)
         assert file.read_bytes()[:4] == b"\x89PNG"
 
@@ -159,12 +165,28 @@ def test_the_picture_goes_beside_the_run_and_is_the_same_each_time(run, tmp_path
         (("weights", "{run}", "--split", "test"), ("train or validation",)),
         (("embedding", "{run}", "--examples", "1"), ("--examples got 1",)),
         (("activations", "--method", "Relu"), ("Did you mean 'ReLU'",)),
+        (("weights", "{run}", "--octaves", "3"), ("--octaves, which changes nothing",)),
+        (("occlusion", "{run}", "--method", "x"), ("--method", "--patch")),
+        (("class-image", "{run}", "--steps", "0"), ("--steps got 0",)),
+        (("weights", "{run}", "-o", "{run}/config.toml/b.png"), ("cannot be written to",)),
     ],
 )
 def test_mistakes_are_told(run, plane, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
     words = [one.replace("{run}", run).replace("{plane}", plane) for one in words]
     refused("show", *words, words=told, folder=tmp_path)
+
+
+def test_every_kind_says_which_options_it_has():
+    assert set(USED) == {*KINDS, "note"}
+    known = {field.name for field in fields(Asked)}
+    assert all(set(one) <= known for one in USED.values())
+
+
+def test_a_picture_that_was_there_is_replaced_and_that_is_said(tmp_path):
+    file = tmp_path / "c.png"
+    told = [command("show", "collapse", "-o", str(file)).out.splitlines()[-1] for _ in range(2)]
+    assert told == [f"wrote {file}", f"replaced {file}"]
 
 
 def test_the_help_names_every_kind():

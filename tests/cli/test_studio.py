@@ -15,6 +15,9 @@ from tests.cli.command import ROOT, command, refused
 
 pytest.importorskip("uvicorn", reason="the studio's packages are not installed")
 
+from backlight.cli.studio import _target
+from backlight.studio.screens import NAMES
+
 
 @pytest.mark.parametrize("port", ["x", "-1", "70000", "1.5", ""])
 def test_a_port_is_a_number(port):
@@ -27,6 +30,28 @@ def test_a_target_is_a_screen_a_run_or_a_formula(tmp_path):
     assert "^ here" in wrong.err
     (tmp_path / "file").write_text("x")
     refused("studio", f"--runs={tmp_path / 'file'}", words=("a file", "folder"))
+
+
+@pytest.mark.parametrize("target", ["landscap", "optimizers", "compilers"])
+def test_a_screen_that_is_nearly_named_is_suggested(target):
+    refused("studio", target, words=("Did you mean",))
+
+
+def test_a_run_that_is_not_there_is_no_quotient(tmp_path):
+    refused("studio", f"{tmp_path}/nope", words=("no folder with a config.toml",))
+    assert _target("runs / nope", tmp_path, NAMES) == (tmp_path, "circuit?f=runs%20/%20nope")
+    assert _target("x/y", tmp_path, NAMES) == (tmp_path, "circuit?f=x/y")
+
+
+def test_a_run_is_found_by_its_name_alone(tmp_path):
+    (tmp_path / "svm").mkdir()
+    (tmp_path / "svm" / "config.toml").write_text("")
+    for target in ("svm", str(tmp_path / "svm")):
+        assert _target(target, tmp_path, NAMES) == (tmp_path, "runs?runs=svm")
+
+
+def test_there_is_no_way_to_listen_elsewhere():  # W45
+    refused("studio", "--host=192.0.2.1", words=("--host",))
 
 
 def test_the_help_says_what_it_is():

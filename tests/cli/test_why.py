@@ -64,6 +64,8 @@ def test_zero_and_nan_are_answers():
 
 def test_mistakes(run, tmp_path):
     refused("why", run, "1.wieght", words=("'1.wieght'", "Did you mean '1.weight'"))
+    refused("why", run, "weight", words=("Several fit: 1.weight, 3.weight",))
+    refused("why", run, "3", words=("Several fit: 3.weight, 3.bias",))
     refused("why", run, "1.weight", "--entry", "3,1,5", words=("[3, 1, 5]", "shape"))
     refused("why", run, "1.weight", "--entry", "three", words=("'three'", "--entry 3,1"))
     refused("why", run, "--entry", "3,1", words=("no name",))

@@ -1,5 +1,7 @@
 """G23: a hand-written backward pass is checked line by line; every planted mistake is named."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -202,3 +204,22 @@ def test_remarks_and_empty_lines():
         (3, "dx", False, "y"),
         (4, "dy", True, "x"),
     ]
+
+
+LATE = "dx = sigmoid(2*(x+y)) * (1 - sigmoid(2*(x+y)))"
+
+
+@pytest.mark.parametrize(
+    ("formula", "values", "line", "words"),
+    [
+        ("relu(x)*y", {"x": -1, "y": 2}, "dx = y", "mask is missing: relu"),
+        ("sum(W@x)", {"W": [[1.0, 2], [3, 4]], "x": [1.0, 2]}, "dW = x@W", "shape of its value"),
+        ("sigmoid(2*(x+y))", {"x": 0.1, "y": 0.2}, LATE, "the gradient of multiply #"),
+    ],
+)
+def test_more_slips_are_named(formula, values, line, words):
+    inputs = {name: np.asarray(value, float) for name, value in values.items()}
+    lines = read_lines(line)
+    found = marked(formula, inputs, lines, "en")
+    assert words in found.mistake
+    assert re.search("[가-힣]", marked(formula, inputs, lines, "ko").mistake)

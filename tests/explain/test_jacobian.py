@@ -128,7 +128,7 @@ def test_a_batch_of_100_is_refused_with_its_numbers():
         ("max(x, axis=1)", {"x": (100, 50)}, "x", "selection", (0, 0, 0)),
         ("x*x", {"x": (100, 50)}, "x", "diagonal", (0, 0, 0)),
         ("tanh(x)*2 + x", {"x": (100, 50)}, "x", "block", (100, 50, 50)),
-        ("W@x", {"W": (60, 50), "x": (50, 70)}, "x", "unknown", (0, 0, 0)),
+        ("W@x", {"W": (60, 50), "x": (50, 70)}, "x", "sorted", (70, 60, 50)),
     ],
 )
 def test_large_structures_are_true(formula, inputs, by, structure, blocks):
@@ -153,11 +153,93 @@ def test_large_structures_are_true(formula, inputs, by, structure, blocks):
         for number in range(count):
             outside[number, :, number] = 0
         assert not outside.any()
+    if found.structure == "sorted":
+        by_column = entries.reshape(6, 7, 5, 7).transpose(1, 3, 0, 2)
+        assert not by_column[~np.eye(7, dtype=bool)].any()
     if found.structure in ("permutation", "selection"):
         assert set(np.unique(entries)) <= {0.0, 1.0}
         assert (np.count_nonzero(entries, axis=1) <= 1).all()
     if found.structure == "diagonal":
         assert not (entries - np.diag(np.diag(entries))).any()
+
+
+CONVOLUTIONS = [
+    ("conv2d(x, w)", (1, 1, 6, 6), (1, 1, 3, 3), (1, 1)),
+    ("conv2d(x, w, padding=1)", (2, 2, 9, 8), (3, 2, 3, 3), (1, 1)),
+    ("conv2d(x, w, stride=2, padding=1)", (1, 2, 13, 13), (3, 2, 3, 3), (2, 2)),
+    ("conv2d(x, w, dilation=2)", (1, 2, 11, 11), (2, 2, 3, 3), (1, 1)),
+    ("conv1d(x, w)", (1, 2, 60), (4, 2, 5), (1,)),
+    ("avg_pool2d(x, 2)", (1, 2, 12, 12), None, (2, 2)),
+    ("tanh(conv2d(x, w)*0)", (1, 1, 6, 6), (1, 1, 3, 3), ()),
+]
+
+
+@pytest.mark.parametrize(("formula", "shape", "kernel", "shifts"), CONVOLUTIONS)
+def test_a_convolution_is_toeplitz_in_blocks(formula, shape, kernel, shifts):
+    """Found without forming where it is large, and by looking where it is small: the same."""
+    inputs = {"x": RNG.normal(size=shape)}
+    if kernel is not None:
+        inputs["w"] = RNG.normal(size=kernel)
+    drawn = circuit(formula, **inputs)
+    found = jacobian(drawn, "x")
+    assert found.shifts == shifts
+    if not shifts:
+        assert found.structure == "empty"
+        return
+    assert found.structure == "convolution"
+    entries = full(drawn, "x")
+    if found.zeros is not None:
+        assert found.zeros == pytest.approx(np.mean(entries == 0), abs=1e-12)
+    places = drawn.nodes[drawn.output].shape
+    whole = entries.reshape(*places, *shape)
+    for axis, step in enumerate(shifts, 2):
+        ahead = np.moveaxis(whole, (axis, len(places) + axis), (0, 1))
+        np.testing.assert_allclose(ahead[1:, step:], ahead[:-1, :-step], atol=1e-12)
+    told = jacobian_told(drawn, "en")
+    assert f"a row move on, by {'×'.join(map(str, shifts))}" in told
+    assert "합성곱" in jacobian_told(drawn, "ko")
+
+
+def test_a_row_that_changes_on_its_way_is_no_convolution():
+    drawn = circuit("conv1d(x, w)*m", x=np.ones((1, 1, 90)), w=np.ones((1, 1, 3)), m=RNG.random(88))
+    assert jacobian(drawn, "x").structure not in ("convolution", "toeplitz")
+    dense = circuit(
+        "reshape(reshape(x, [90])@W, [1, 1, 80])", x=np.ones((1, 1, 90)), W=RNG.random((90, 80))
+    )
+    assert jacobian(dense, "x").structure == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("formula", "inputs", "by", "blocks"),
+    [
+        ("conv2d(x, w)", {"x": (2, 3, 8, 8), "w": (4, 3, 3, 3)}, "w", (4, 72, 27)),
+        ("linear(x, W, b)", {"x": (20, 12), "W": (10, 12), "b": (10,)}, "W", (10, 20, 12)),
+        ("linear(x, W, b)", {"x": (50, 9), "W": (90, 9), "b": (90,)}, "b", (90, 50, 1)),
+        ("softmax(x, axis=0)", {"x": (12, 20)}, "x", (20, 12, 12)),
+    ],
+)
+def test_blocks_that_lie_apart_in_memory(formula, inputs, by, blocks):
+    """Sorted by the axes that go together, everything outside of the blocks is zero."""
+    values = {name: RNG.normal(size=shape) for name, shape in inputs.items()}
+    drawn = circuit(formula, **values)
+    found = jacobian(drawn, by)
+    assert (found.structure, found.blocks) == ("sorted", blocks)
+    entries = full(drawn, by)
+    if found.zeros is not None:
+        assert found.zeros == pytest.approx(np.mean(entries == 0), abs=1e-12)
+    filled = np.count_nonzero(entries)
+    assert filled <= blocks[0] * blocks[1] * blocks[2]
+    assert "once rows and columns are sorted" in jacobian_told(drawn, "en")
+
+
+def test_every_convolution_is_its_jacobian():
+    """V5: upstream × Jacobian is the gradient, to 1e-12, for x and for w."""
+    values = {"x": RNG.normal(size=(2, 2, 5, 5)), "w": RNG.normal(size=(3, 2, 3, 3))}
+    upstream = RNG.normal(size=(2, 3, 3, 3))
+    drawn = circuit("conv2d(x, w)", upstream=upstream, **values)
+    for name in values:
+        product = upstream.ravel() @ full(drawn, name)
+        np.testing.assert_allclose(product, drawn.gradient(name).ravel(), rtol=0, atol=1e-12)
 
 
 def test_between_any_two_nodes():

@@ -185,6 +185,15 @@ def test_caret_under_the_place(text, place):
         ("sum(x, axs=1)", "Did you mean 'axis'?"),
         ("exp(x, y)", "exp(x)"),
         ("(x", "character 1"),
+        ("sum(x[0])", "brackets; use a gate such as take"),
+        ("sum(2 x)", "Write * before x"),
+        ("[1 2]", "Write a comma before 2"),
+        ("|x|", "Write abs(…)"),
+        ("√x", "Write sqrt(…)"),
+        ("x ≤ 2", "Write <="),
+        ("x % 2", "Write remainder(x, y)"),
+        ("a⋅b", "Write · or *"),
+        ("{x}", "Write ( … )"),
     ],
 )
 def test_messages_help(text, said):

@@ -32,6 +32,8 @@ class Pen:
         Gaps between layers of the drawing, between boxes, and between parallel wires.
     frame : (float, float)
         Room between an open layer's border and its boxes, and for its title.
+    strip : float
+        Height of the bars at a folded layer's foot.
     whole : bool
         Whether every place must be a whole number.
     """
@@ -45,6 +47,7 @@ class Pen:
     down: float
     lane: float
     frame: tuple[float, float]
+    strip: float = 0.0
     whole: bool = False
 
     def width(self, text: str) -> float:
@@ -52,7 +55,7 @@ class Pen:
         return self.letter * cells(text)
 
 
-PIXELS = Pen(7.2, 15.0, 16.0, 34.0, (36.0, 56.0, 56.0), 22.0, 14.0, 9.0, (20.0, 2.0))
+PIXELS = Pen(7.2, 15.0, 16.0, 34.0, (36.0, 56.0, 56.0), 22.0, 14.0, 9.0, (20.0, 2.0), 22.0)
 CELLS = Pen(1.0, 1.0, 2.0, 3.0, (3.0, 3.0, 3.0), 3.0, 1.0, 1.0, (1.0, 1.0), whole=True)
 
 NUMBER = 7
@@ -93,6 +96,8 @@ class Box:
         Key of the group that a folded box unfolds into; "" if it cannot be unfolded.
     times : int
         How many equal blocks in a row it stands for.
+    strip : tuple of int
+        Nodes inside a folded layer, in order, whose gradients are bars at its foot.
     """
 
     key: str
@@ -110,6 +115,7 @@ class Box:
     path: str = ""
     group: str = ""
     times: int = 1
+    strip: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,21 +213,29 @@ class Circuit:
             self._shares[node.index] = found
         return found
 
-    def handed(self, what: int | str, upstream: Any) -> tuple[Array | None, ...]:
-        """What a gate would hand to its wires if `upstream` arrived at it."""
-        node = self.find(what)
-        return self._handed(node, np.asarray(upstream, node.value.dtype))
+    def handed(
+        self, what: int | str, upstream: Any, to: Collection[int] | None = None
+    ) -> tuple[Array | None, ...]:
+        """What a gate would hand to its wires if `upstream` arrived at it.
 
-    def _handed(self, node: Node, upstream: Array) -> tuple[Array | None, ...]:
+        With `to`, only what these nodes get: the others cost nothing, and None stands for them.
+        """
+        node = self.find(what)
+        return self._handed(node, np.asarray(upstream, node.value.dtype), to)
+
+    def _handed(
+        self, node: Node, upstream: Array, to: Collection[int] | None = None
+    ) -> tuple[Array | None, ...]:
         """The gate's own backward rule on the recorded values, summed where it was broadcast."""
         given = [None if i < 0 else self.nodes[i].value for i in node.inputs]
         assert node.gate is not None  # noqa: S101 - told to the type checker
-        if node.gate.role in (Role.WALL, Role.SOURCE):
+        silent = not node.wants_gradient or self.reached.isdisjoint(node.inputs)
+        if silent or node.gate.role in (Role.WALL, Role.SOURCE):
             return (None,) * len(given)
         with no_grad(), np.errstate(all="ignore"):
             shares = node.gate.backward(upstream, *given, node.value, **node.attributes)
             return tuple(
-                self._fitted(source, share)
+                self._fitted(source, share) if to is None or source in to else None
                 for source, share in zip(node.inputs, shares, strict=True)
             )
 
@@ -270,7 +278,8 @@ class Circuit:
             Which.
         **how
             For svg and png: `theme` ("auto", "light", "dark"), `open` (keys of groups to open);
-            for all pictures and text `language`; for png `scale`; for txt `width`.
+            for all pictures and text `language`; for png `scale`; for txt `width`;
+            for html `jacobian` (True: with matrices whose cells can be picked).
 
         Raises
         ------

@@ -33,8 +33,11 @@ OFTEN = 12
 """Uses of a gate's value from which it is written as a tag instead of a wire."""
 SHARED = 40
 """Boxes up to which each of several wires from one value shows its share of the gradient."""
-BOLD = 1.2
-"""How much wider the name of a folded layer is in a picture."""
+TALLER = {"gate": 1.17, "layer": 1.25}
+"""How much larger than other texts the symbol of a box is in a picture."""
+MANY_TURNS = 8
+SHORTEST_STRIP, LONGEST_STRIP = 3, 24
+"""Gradients that are drawn as bars at the foot of a folded layer."""
 LONGEST = 28
 """Letters of the longest text in a box."""
 
@@ -271,8 +274,19 @@ class _Drawing:
                 path=group.path,
                 group=group.key,
                 times=group.times,
+                strip=self._strip(group),
             )
         )
+
+    def _strip(self, group: Group) -> tuple[int, ...]:
+        """What shows how the gradient fares inside: the ends of many turns, or every gate."""
+        turn = len(group.nodes) // group.times if group.times >= MANY_TURNS else 1
+        ends = group.nodes[turn - 1 :: turn]
+        ends = tuple(node for node in ends if node in self.circuit.reached)
+        if len(ends) < SHORTEST_STRIP:
+            return ()
+        count = min(len(ends), LONGEST_STRIP)
+        return tuple(ends[(number + 1) * len(ends) // count - 1] for number in range(count))
 
     # ── what a gate reads ──────────────────────────────────────────────────────────────────
 
@@ -340,8 +354,8 @@ class _Drawing:
         pen = self.pen
         node = self.circuit.nodes[box.node]
         texts = [pen.width(box.symbol), pen.width(box.note)]
-        if box.kind == "layer" and not pen.whole:
-            texts[0] *= BOLD
+        if not pen.whole:
+            texts[0] *= TALLER.get(box.kind, 1.09)
         body = max(pen.gate, pen.padding + max(texts))
         if node.value.size == 1 and not node.value.ndim:
             letters = NUMBER + 1 if node.kind != "constant" else 1
@@ -350,7 +364,7 @@ class _Drawing:
             letters = max(len(shape(node.shape)), len("|∇| ") + NUMBER) + 1
             height = pen.heights[1]
         if box.kind == "layer":
-            height = pen.heights[2]
+            height = pen.heights[2] + (pen.strip if box.strip else 0)
         return replace(box, width=body + letters * pen.letter, height=height, body=body)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backlight.explain.circuit.circuit import Circuit, Node
+from backlight.explain.circuit.told import symbol
 from backlight.gates.gate import Role
 
 GroupKind = Literal["circuit", "call", "repeat", "turn", "stretch"]
@@ -162,18 +163,18 @@ class _Signatures:
     """A number for what a gate or group does; equal blocks have equal ones."""
 
     def __init__(self, circuit: Circuit) -> None:
-        self._circuit = circuit
+        self.circuit = circuit
         self._known: dict[Any, int] = {}
 
     def of(self, part: int | Group) -> int:
         if isinstance(part, int):
-            key = self._gate(self._circuit.nodes[part])
+            key = self._gate(self.circuit.nodes[part])
         else:
             key = (part.kind, part.description, part.times, *map(self.of, part.members))
         return self._known.setdefault(key, len(self._known))
 
     def _gate(self, node: Node) -> tuple[Any, ...]:
-        nodes = self._circuit.nodes
+        nodes = self.circuit.nodes
         # What flows through may be data in the first block and a gate's value in the next.
         wires = tuple(i >= 0 and nodes[i].kind == "parameter" for i in node.inputs)
         if node.gate is not None and node.gate.role is Role.MOVER:
@@ -197,7 +198,7 @@ def _repeated(parts: Sequence[int | Group], signatures: _Signatures) -> list[int
             at += 1
             continue
         turns = [parts[at + k * turn : at + (k + 1) * turn] for k in range(times)]
-        found.append(_repetition(turns))
+        found.append(_repetition(turns, signatures.circuit))
         at += turn * times
     return found
 
@@ -215,29 +216,34 @@ def _longest_row(marks: Sequence[int], at: int) -> tuple[int, int]:
     return best
 
 
-def _repetition(turns: Sequence[Sequence[int | Group]]) -> Group:
+def _repetition(turns: Sequence[Sequence[int | Group]], circuit: Circuit) -> Group:
     members: list[int | Group] = []
     for turn in turns:
         if len(turn) == 1:
             members.append(turn[0])
             continue
         nodes = tuple(node for part in turn for node in _nodes(part))
-        members.append(Group(f"t{nodes[0]}", "turn", _path(turn), _said(turn), tuple(turn), nodes))
+        members.append(
+            Group(f"t{nodes[0]}", "turn", _path(turn), _said(turn, circuit), tuple(turn), nodes)
+        )
     nodes = tuple(node for part in members for node in _nodes(part))
     ends = [_path(turns[0]), _path(turns[-1])]
     path = "…".join(dict.fromkeys(filter(None, ends)))
     key = f"r{nodes[0]}x{len(turns)}"
     divided = _divided(members)
-    return Group(key, "repeat", path, _said(turns[0]), divided, nodes, len(turns))
+    return Group(key, "repeat", path, _said(turns[0], circuit), divided, nodes, len(turns))
 
 
 def _path(turn: Sequence[int | Group]) -> str:
     return next((part.path for part in turn if isinstance(part, Group) and part.path), "")
 
 
-def _said(turn: Sequence[int | Group]) -> str:
-    """The descriptions of a block's layers; "" if it is made of gates alone."""
-    return ", ".join(part.description for part in turn if isinstance(part, Group))
+def _said(turn: Sequence[int | Group], circuit: Circuit) -> str:
+    """A block's layers, and the gates between them; "" if it is made of gates alone."""
+    if not any(isinstance(part, Group) and part.description for part in turn):
+        return ""
+    said = [part.description if isinstance(part, Group) else symbol(circuit, part) for part in turn]
+    return ", ".join(filter(None, said))
 
 
 def _divided(parts: Sequence[int | Group]) -> tuple[int | Group, ...]:

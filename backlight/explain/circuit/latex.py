@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import numpy as np
 
@@ -17,6 +18,12 @@ _BINARY = {
     "divide": "\\frac{{{}}}{{{}}}",
     "power": "{}^{{{}}}",
     "matmul": "{} \\, {}",
+    "greater": "{} > {}",
+    "greater_equal": "{} \\geq {}",
+    "less": "{} < {}",
+    "less_equal": "{} \\leq {}",
+    "equal": "{} = {}",
+    "not_equal": "{} \\neq {}",
     "maximum": "\\max({}, {})",
     "minimum": "\\min({}, {})",
 }
@@ -33,6 +40,9 @@ _UNARY = {
     "sigmoid": "\\sigma({})",
     "absolute": "\\left|{}\\right|",
     "sum": "\\sum {}",
+    "prod": "\\prod {}",
+    "max": "\\max({})",
+    "min": "\\min({})",
 }
 
 
@@ -74,6 +84,8 @@ def _symbols(circuit: Circuit) -> list[str]:
     """Every node as one letter with an index: q_1 for what has no name."""
     found = []
     count = 0
+    taken = any(re.fullmatch(r"q_?\d+", node.name) for node in circuit.nodes)
+    letter = "q'" if taken else "q"
     called = names(circuit)
     for node in circuit.nodes:
         if node.gate is not None:
@@ -83,7 +95,7 @@ def _symbols(circuit: Circuit) -> list[str]:
         elif node.name:
             found.append(_letter(node.name))
         elif node.kind == "gate":
-            found.append(f"q_{{{count}}}")
+            found.append(f"{letter}_{{{count}}}")
         else:
             found.append(
                 called[node.index].replace("−", "-") if node.value.size == 1 else _value(node.value)
@@ -92,12 +104,23 @@ def _symbols(circuit: Circuit) -> list[str]:
 
 
 def _letter(name: str) -> str:
-    """w0 as w_{0}; a longer name upright."""
+    """w0 as w_{0}; α as its command; a longer name as one word."""
     match = re.fullmatch(r"([^\W\d_])_?(\d+)", name)
     if match:
-        return f"{match[1]}_{{{match[2]}}}"
-    escaped = name.replace("_", "\\_")
-    return name if len(name) == 1 else f"\\mathit{{{escaped[: 2 * LONGEST_NAME]}}}"
+        return f"{_greek(match[1]).strip()}_{{{match[2]}}}"
+    if len(name) == 1:
+        return _greek(name).strip()
+    word = name if len(name) <= 2 * LONGEST_NAME else name[: 2 * LONGEST_NAME - 1] + "…"
+    spelled = "".join(map(_greek, word)).replace("_", "\\_").replace("…", "\\ldots ")
+    return f"\\mathit{{{spelled}}}"
+
+
+def _greek(letter: str) -> str:
+    """The command of a Greek letter, which TeX need not know by itself."""
+    greek = re.fullmatch(r"GREEK SMALL LETTER (\w+)", unicodedata.name(letter, ""))
+    if greek is None:
+        return letter
+    return "\\" + {"LAMDA": "lambda"}.get(greek[1], greek[1].lower()) + " "
 
 
 def _formula(node: Node, spoken: list[str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -31,6 +32,8 @@ ENTRY = 10.0
 """How far from the middle of a gate's left side a wire enters, at most, in a picture."""
 DEADLINE = 2.0
 """Seconds after which a layout is given up for a plain one."""
+NEARLY = 1e-6
+"""How far from a whole cell a place still is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,26 @@ class Place:
     def middle(self) -> float:
         """Height at which its wire leaves."""
         return self.y + self.height / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a frame, where a wide picture is cut into rows; a whole frame is one piece.
+
+    Attributes
+    ----------
+    frame : int
+        Which frame, in `Drawn.frames`.
+    place : Place
+        Where this part of it is.
+    begins, ends : bool
+        Whether its left and its right border are the frame's own, and not a cut.
+    """
+
+    frame: int
+    place: Place
+    begins: bool = True
+    ends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,8 @@ class Layout:
         Of everything, from (0, 0).
     plain : bool
         Whether the engine had to be given up and boxes stand in columns.
+    cut : tuple of Piece
+        The parts of all frames, if the picture was cut into rows; then `frames` has the first ones.
     """
 
     drawn: Drawn
@@ -74,6 +99,12 @@ class Layout:
     width: float
     height: float
     plain: bool = False
+    cut: tuple[Piece, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The parts of all frames; a frame's first part stands before its others."""
+        return self.cut or tuple(Piece(number, one) for number, one in enumerate(self.frames))
 
 
 _STRAIGHT = {"leaf": 1, "tag": 1, "gate": 4, "layer": 4, "share": 2}
@@ -204,10 +235,18 @@ def _settled(drawn: Drawn, found: dict[str, Any], plain: bool) -> Layout:
         Place(settle(x - left), settle(y - top), box.width, box.height)
         for box, (x, y) in zip(drawn.boxes, corners, strict=True)
     )
-    frames = tuple(
-        Place(settle(x - left), settle(y - top), settle(width), settle(height))
-        for x, y, width, height in found["frames"]
-    )
+
+    def framed(start: float, size: float) -> tuple[float, float]:
+        """Outwards to whole cells, so that a border never meets what is inside."""
+        if not whole:
+            return settle(start), settle(size)
+        first = math.floor(start + NEARLY)
+        return first, math.ceil(start + size - NEARLY) - first
+
+    frames = []
+    for x, y, width, height in found["frames"]:
+        (x, width), (y, height) = framed(x - left, width), framed(y - top, height)
+        frames.append(Place(x, y, width, height))
     wires = tuple(
         _joined(
             [(settle(x - left), settle(y - top)) for x, y in wire],
@@ -222,7 +261,7 @@ def _settled(drawn: Drawn, found: dict[str, Any], plain: bool) -> Layout:
     every += [point for wire in wires for point in wire]
     width = max((x for x, _ in every), default=0.0)
     height = max((y for _, y in every), default=0.0)
-    return Layout(drawn, boxes, frames, wires, width, height, plain)
+    return Layout(drawn, boxes, tuple(frames), wires, width, height, plain)
 
 
 def _joined(

@@ -10,6 +10,8 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 _INLINE = 6
+_ROUNDED = 1e-12
+"""How far, as a share, rounding may have moved a number that has two digits behind the point."""
 _THOUSAND, _HUNDRED, _TINY, _HUGE = 999.95, 99.995, 1e-4, 99_999.5
 
 
@@ -35,7 +37,7 @@ def label(x: Any) -> str:
         text = f"{x:.0f}" if size >= 9999.5 else f"{x:.1f}".removesuffix(".0")
     elif size >= _HUNDRED:
         text = f"{x:.1f}"
-    elif size >= 0.99995 or round(x, 2) == x:
+    elif size >= 0.99995 or abs(round(x, 2) - x) <= _ROUNDED * size:
         text = f"{x:.2f}"
     else:
         text = f"{x:.4f}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from backlight import philox
 from backlight.check.difference import Line, Prober, Reading
-from backlight.check.gradient import Rule, compare, largest_of
+from backlight.check.judging import Rule, compare, largest_of
 from backlight.check.kink import Winners
 from backlight.check.report import Row
 from backlight.check.verdict import Verdict

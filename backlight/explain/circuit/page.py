@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from importlib import resources
@@ -28,6 +28,7 @@ from backlight.explain.circuit.svg import svg
 from backlight.explain.circuit.told import names
 from backlight.explain.circuit.walk import Step, steps
 from backlight.explain.circuit.wrap import wrapped
+from backlight.explain.jacobian_page import jacobian_maps
 from backlight.words import catalogue, say
 from backlight.words import language as spoken
 
@@ -145,16 +146,26 @@ def _table(circuit: Circuit, drawn: Drawn, language: str | None) -> dict[str, An
 def written(made: Figures) -> dict[str, Any]:
     """The numbers of a drawing as data, for `update`: the same structure, other values."""
     return {
-        "boxes": [[one.value, one.gradient, one.total, one.level, one.label] for one in made.boxes],
+        "boxes": [
+            [one.value, one.gradient, one.total, one.level, one.label, one.strip]
+            for one in made.boxes
+        ],
         "wires": made.wires,
     }
 
 
-def page(circuit: Circuit, language: str | None = None, room: int = ROOM) -> dict[str, Any]:
+def page(
+    circuit: Circuit,
+    language: str | None = None,
+    room: int = ROOM,
+    jacobian: bool = False,
+) -> dict[str, Any]:
     """Everything a page of its own needs: drawing, steps, words, and the layers opened.
 
     Parameters
     ----------
+    jacobian : bool
+        With the Jacobian of the output by every input.
     room : int
         Letters in all; drawings of opened layers that do not fit are left out.
     """
@@ -168,6 +179,8 @@ def page(circuit: Circuit, language: str | None = None, room: int = ROOM) -> dic
             if key.startswith("page.")
         },
     }
+    if jacobian:
+        whole["jacobians"] = jacobian_maps(circuit, language)
     taken = len(_json(whole).encode())
     views, around, opened = _views(circuit, usual, walked, language, room - taken)
     return whole | {"views": views, "fold": {"default": opened, "around": around}}
@@ -184,34 +197,43 @@ def _views(
     tree = tree_of(circuit)
     opened = fold.opened(tree, circuit, budget_of(circuit))
     around: dict[str, str] = {}
-    wanted: list[tuple[str, frozenset[str]]] = []
+    parents: dict[str, str] = {}
+    views: dict[str, str] = {}
     for group in fold.groups_below(tree):
-        for part in group.members:
-            if isinstance(part, fold.Group):
-                around[part.key] = "" if group.key in opened else group.key
-        if group.key == tree.key:
+        inner = [part.key for part in group.members if isinstance(part, fold.Group)]
+        around |= dict.fromkeys(inner, "" if group.key in opened else group.key)
+        parents |= dict.fromkeys(inner, group.key)
+        folds = group.key in opened
+        if group.key == tree.key or (folds and not group.framed):
             continue
-        if group.key in opened:
-            if group.framed:
-                wanted.append((f"-{group.key}", opened - {group.key}))
-        else:
-            wanted.append((group.key, opened | fold.ancestors(tree, {group.key})))
-    views = {"": _packed(usual)} if wanted else {}
-    room -= len(views.get("", ""))
-    for key, keys in wanted:
+        if not views:
+            views[""] = _packed(usual)
+            room -= len(views[""])
+        keys = opened - {group.key} if folds else opened | _chain(group.key, parents)
         view = _packed(drawing(circuit, open=keys, language=language, walked=walked))
         room -= len(view)
         if room < 0:
             break
-        views[key] = view
+        views[f"-{group.key}" if folds else group.key] = view
+    # What is folded again was opened before: groups without a drawing need no way back.
+    around = {key: back for key, back in around.items() if key in views or key in opened}
     return views, around, sorted(opened)
+
+
+def _chain(key: str, parents: Mapping[str, str]) -> frozenset[str]:
+    """A group and all groups around it."""
+    found = {key}
+    while key in parents:
+        key = parents[key]
+        found.add(key)
+    return frozenset(found)
 
 
 def _packed(view: dict[str, Any]) -> str:
     return base64.b64encode(zlib.compress(_json(view).encode(), 9)).decode()
 
 
-def document(circuit: Circuit, *, language: str | None = None) -> str:
+def document(circuit: Circuit, *, language: str | None = None, jacobian: bool = False) -> str:
     """The circuit as one HTML file that needs no network and no other file.
 
     Parameters
@@ -220,14 +242,16 @@ def document(circuit: Circuit, *, language: str | None = None) -> str:
         What is shown.
     language : str, optional
         "en" or "ko"; by default the one that is spoken.
+    jacobian : bool
+        With the Jacobian of the output by every input, as matrices whose cells can be picked.
 
     Returns
     -------
     str
-        Under 200 kB. Without scripts the drawing is still there.
+        Under 200 kB, Jacobians apart. Without scripts the drawing is still there.
     """
     title = escape(say("drawing.title", language, name=circuit.text or "f"))
-    data, drawn, script = _parts(circuit, language)
+    data, drawn, script = _parts(circuit, language, jacobian)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
@@ -252,20 +276,26 @@ def document(circuit: Circuit, *, language: str | None = None) -> str:
 def fragment(circuit: Circuit, *, language: str | None = None) -> str:
     """The circuit as HTML inside another page, such as a notebook.
 
-    It holds the drawing itself, so that the picture stays where scripts are taken out.
+    It holds the drawing as an image, which also stays where scripts and drawings are taken out of
+    pages: in a notebook that is not trusted, or on a site that shows it. The script unpacks it.
     """
     data, drawn, script = _parts(circuit, language)
+    packed = base64.b64encode(drawn.encode()).decode()
+    title = escape(
+        say("drawing.title", language, name=circuit.text or names(circuit)[circuit.output])
+    )
     return (
-        f'<div class="blc-live" data-circuit="{_key(data)}">{drawn}</div>'
+        f'<div class="blc-live" data-circuit="{_key(data)}">'
+        f'<img class="blc-still" alt="{title}" src="data:image/svg+xml;base64,{packed}"></div>'
         f"<style>{_file('circuit.css')}</style>"
         f'<script type="application/json" data-for="{_key(data)}">{data}</script>'
         f'<script type="module">{script}</script>'
     )
 
 
-def _parts(circuit: Circuit, language: str | None) -> tuple[str, str, str]:
+def _parts(circuit: Circuit, language: str | None, jacobian: bool = False) -> tuple[str, str, str]:
     """Data, drawing and script. The script finds its place by a key made of the data."""
-    whole = page(circuit, language)
+    whole = page(circuit, language, jacobian=jacobian)
     drawn = whole.pop("svg")
     data = _json(whole).replace("<", "\\u003c")
     script = _file("circuit.js") + (
@@ -273,8 +303,13 @@ def _parts(circuit: Circuit, language: str | None) -> tuple[str, str, str]:
         "  if (place.dataset.mounted) continue;\n"
         "  place.dataset.mounted = '1';\n"
         f"  const data = document.querySelector('[data-for=\"{_key(data)}\"]').textContent;\n"
-        "  mount(place, JSON.parse(data));\n}\n"
+        "  mount(place, JSON.parse(data));\n"
     )
+    if jacobian:
+        script += "  mountJacobians(place, JSON.parse(data).jacobians);\n"
+        script += "}\n" + _file("jacobian.js")
+    else:
+        script += "}\n"
     return data, drawn, script
 
 
@@ -291,6 +326,6 @@ def _key(data: str) -> str:
     return hashlib.sha256(data.encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _file(name: str) -> str:
     return resources.files("backlight.explain.circuit").joinpath("web", name).read_text("utf-8")

@@ -217,9 +217,10 @@ def _leaf(
 
 
 def _seed(value: Array, upstream: Any) -> Array:
+    dtype = value.dtype if value.dtype.kind == "f" else np.dtype(np.float64)
     if upstream is None:
-        return np.ones(value.shape, value.dtype)
-    given = np.asarray(getattr(upstream, "_value", upstream), value.dtype)
+        return np.ones(value.shape, dtype)
+    given = np.asarray(getattr(upstream, "_value", upstream), dtype)
     try:
         return np.broadcast_to(given, value.shape).copy()
     except ValueError:

@@ -7,6 +7,7 @@ logarithmic scale, so that a gradient that vanishes or explodes on its way is se
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class Figure:
         All of it in words, for a screen reader and for the mouse.
     detail : tuple of tuple of (str, str)
         Statistics by name: of the value, and of the gradient if there is one.
+    strip : tuple of int
+        Levels of the gradients inside a folded layer, from its beginning to its end.
     """
 
     shape: str
@@ -59,6 +62,7 @@ class Figure:
     level: int
     label: str
     detail: tuple[tuple[tuple[str, str], ...], ...]
+    strip: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,10 @@ def figures(
     gradients = [_gradient(circuit, box) for box in drawn.boxes]
     sizes = [_size(gradient) for gradient in gradients]
     along = [_along(circuit, drawn, wire, sizes) for wire in drawn.wires]
-    scale = _scale([*sizes, *along])
+    strips = [[_size(circuit.gradients[node]) for node in box.strip] for box in drawn.boxes]
+    scale = _scale([*sizes, *along, *itertools.chain(*strips)])
     boxes = []
-    for box, gradient, size in zip(drawn.boxes, gradients, sizes, strict=True):
+    for box, gradient, size, inside in zip(drawn.boxes, gradients, sizes, strips, strict=True):
         node = circuit.nodes[box.node]
         total = ""
         if box.uses > 1 and gradient is not None:
@@ -125,8 +130,9 @@ def figures(
                 written(gradient, "∇"),
                 total,
                 _level(size, scale),
-                _label(circuit, box, called, gradient, total, language),
+                _label(circuit, box, called, gradient, total, language) + _inside(inside, language),
                 _detail(node.value, gradient, language) if detail else (),
+                tuple(_level(one, scale) for one in inside),
             )
         )
     return Figures(tuple(boxes), tuple(_level(size, scale) for size in along), scale)
@@ -218,6 +224,15 @@ def _label(
     said["inputs"] = ", ".join(called[i] for i in node.inputs if i >= 0)
     said["role"] = say(f"circuit.role.{told_role(circuit, node.index).name.lower()}", language)
     return say("drawing.label.gate", language, **said)
+
+
+def _inside(sizes: Sequence[float | None], language: str | None) -> str:
+    """How the gradient fares inside a folded layer, from the end, where it enters, to the start."""
+    known = [size for size in sizes if size is not None]
+    if not known:
+        return ""
+    last, first = label(known[-1]), label(known[0])
+    return " " + say("drawing.label.inside", language, last=last, first=first)
 
 
 def _spoken(value: Array, letter: str) -> str:

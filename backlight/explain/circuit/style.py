@@ -43,6 +43,9 @@ WIDTHS = (0.7, 1.0, 1.4, 1.9, 2.5, 3.2, 4.0)
 STRENGTHS = (45, 50, 60, 70, 80, 90, 100)
 """How much of the gradient's colour it has, in percent; the rest is the ground's."""
 
+TALLEST = 18.0
+"""Height of the bar at the highest level, in a folded layer."""
+
 _RULES = f"""
 .blc{{font-family:{FONTS};font-size:12px;font-variant-numeric:tabular-nums}}
 .blc .ground{{fill:var(--blc-ground)}}
@@ -72,6 +75,9 @@ _RULES = f"""
 .blc .now .body{{fill:var(--blc-chosen);stroke-width:3}}
 .blc g:focus{{outline:none}}
 .blc g:focus-visible>.body{{stroke:var(--blc-value);stroke-width:3.5}}
+.blc .strip .wire{{stroke-width:3}}
+.blc .strip .zero{{stroke-dasharray:1 99}}
+.blc .strip .none{{stroke:none}}
 .blc .broken{{stroke:var(--blc-gradient);stroke-width:4;stroke-dasharray:1 3}}
 """
 
@@ -87,6 +93,7 @@ def style(theme: Theme = "auto") -> str:
     """
     rules = _RULES.replace("\n", "") + "".join(
         f".blc .l{level}{{stroke-width:{width};stroke:{_mixed(strength, theme)}}}"
+        f".blc .strip .l{level}{{stroke-dasharray:{TALLEST * (level + 1) / len(WIDTHS):.1f} 99}}"
         for level, (width, strength) in enumerate(zip(WIDTHS, STRENGTHS, strict=True))
     )
     if theme != "auto":

@@ -12,7 +12,7 @@ from html import escape
 
 from backlight.explain.circuit.boxes import PIXELS, Box
 from backlight.explain.circuit.circuit import Circuit
-from backlight.explain.circuit.layout import Layout, Place, Point
+from backlight.explain.circuit.layout import Layout, Piece, Place, Point
 from backlight.explain.circuit.number import label
 from backlight.explain.circuit.statistics import (
     BROKEN,
@@ -22,7 +22,7 @@ from backlight.explain.circuit.statistics import (
     Figure,
     Figures,
 )
-from backlight.explain.circuit.style import Theme, style
+from backlight.explain.circuit.style import TALLEST, Theme, style
 from backlight.explain.circuit.told import names
 from backlight.words import say
 
@@ -31,6 +31,8 @@ LEGEND = 30.0
 CORNER = 5.0
 TALL = 34.0
 """Height of a gate's symbol, whatever stands above and below its wire."""
+STRIP = 8.0
+"""Room beside the bars at a folded layer's foot."""
 _CLASSES = {NO_GRADIENT: "none", ZERO: "zero", BROKEN: "broken"}
 
 
@@ -84,8 +86,8 @@ def svg(
         if box.body < box.width
     ]
     frames = [
-        _frame(frame.key, frame.title, place, language)
-        for frame, place in zip(drawn.frames, layout.frames, strict=False)
+        _frame(drawn.frames[piece.frame].key, drawn.frames[piece.frame].title, piece, language)
+        for piece in layout.pieces
     ]
     boxes = [
         _box(box, place, figure, circuit.nodes[box.node].kind)
@@ -125,6 +127,7 @@ def _box(box: Box, place: Place, figure: Figure, kind: str) -> str:
     parts = [f"<title>{_e(figure.label)}</title>"]
     if box.kind == "layer":
         parts += _layer(box, place)
+        parts += _strip(box, place, figure)
     elif box.body:
         parts += _symbol(box, figure, middle)
     parts += _numbers(box, place, figure, middle)
@@ -158,13 +161,30 @@ def _layer(box: Box, place: Place) -> list[str]:
     if box.times > 1:
         found.append(_rect("behind", 4, -2, box.body, height))
     found.append(_rect("body", 0, 2, box.body, height))
-    middle = place.height / 2
+    middle = place.height / 2 - (PIXELS.strip / 2 if box.strip else 0)
     if box.note:
         found.append(_text("symbol", box.body / 2, middle - 3, box.symbol))
         found.append(_text("note", box.body / 2, middle + 13, box.note))
     else:
         found.append(_text("symbol", box.body / 2, middle + 5, box.symbol))
     return found
+
+
+def _strip(box: Box, place: Place, figure: Figure) -> list[str]:
+    """Bars at a folded layer's foot, as high as the gradient is large at every step inside."""
+    if not figure.strip:
+        return []
+    step = (box.body - 2 * STRIP) / len(figure.strip)
+    bars = [
+        _bar(STRIP + step * (number + 0.5), place.height - 8, level)
+        for number, level in enumerate(figure.strip)
+    ]
+    return [f'<g class="strip" aria-hidden="true">{"".join(bars)}</g>']
+
+
+def _bar(x: float, y: float, level: int) -> str:
+    """Upright and as high as any bar; the style of its level shows as much of it as it should."""
+    return f'<path class="wire {level_class(level)}" d="M{_n(x)} {_n(y)}v{_n(-TALLEST)}"/>'
 
 
 def _numbers(box: Box, place: Place, figure: Figure, middle: float) -> list[str]:
@@ -181,14 +201,36 @@ def _numbers(box: Box, place: Place, figure: Figure, middle: float) -> list[str]
     return found
 
 
-def _frame(key: str, title: str, place: Place, language: str | None) -> str:
+def _frame(key: str, title: str, piece: Piece, language: str | None) -> str:
+    """A frame, or one part of it: only the first is a button that can be walked to."""
+    place = piece.place
     said = _e(say("drawing.label.frame", language, name=title))
+    state = 'aria-hidden="true"'
+    if piece.begins:
+        state = f'tabindex="0" role="button" aria-expanded="true" aria-label="{said}"'
     return (
-        f'<g class="frame" data-group="{_e(key)}" tabindex="0" role="button" aria-expanded="true"'
-        f' aria-label="{said}" transform="translate({_n(place.x)} {_n(place.y)})">'
-        f"<title>{said}</title>{_rect('body', 0, 0, place.width, place.height)}"
-        f"{_text('name', 9, 15, title)}</g>"
+        f'<g class="frame" data-group="{_e(key)}" {state}'
+        f' transform="translate({_n(place.x)} {_n(place.y)})">'
+        f"<title>{said}</title>{_border(piece)}"
+        f"{_text('name', 9, 15, title if piece.begins else f'… {title}')}</g>"
     )
+
+
+def _border(piece: Piece) -> str:
+    """Round where it begins and ends, open where the picture is cut."""
+    width, height = piece.place.width, piece.place.height
+    if piece.begins and piece.ends:
+        return _rect("body", 0, 0, width, height)
+    if piece.begins:
+        ways = (
+            f"M{_n(width)} 0H8Q0 0 0 8V{_n(height - 8)}Q0 {_n(height)} 8 {_n(height)}H{_n(width)}"
+        )
+    elif piece.ends:
+        right, low = _n(width - 8), _n(height - 8)
+        ways = f"M0 0H{right}q8 0 8 8V{low}q0 8 -8 8H0"
+    else:
+        ways = f"M0 0H{_n(width)}M0 {_n(height)}H{_n(width)}"
+    return f'<path class="body" d="{ways}"/>'
 
 
 # ── wires ──────────────────────────────────────────────────────────────────────────────────────
@@ -268,6 +310,11 @@ def _legend(figures: Figures, letter: float, language: str | None) -> list[tuple
         low, high = map(label, figures.scale)
         text = say("drawing.legend.thickness", language, low=low, high=high)
         write("quiet", text, (0, LEVELS // 2, LEVELS - 1))
+    if any(figure.strip for figure in figures.boxes):
+        bars = "".join(_bar(x + 5 * level, 0, 2 * level) for level in range(4))
+        found.append((f'<g class="strip">{bars}</g>', x + 20))
+        x += 24
+        write("quiet", say("drawing.legend.strip", language))
     if ZERO in figures.wires:
         write("quiet", say("drawing.legend.zero", language), (ZERO,))
     return found

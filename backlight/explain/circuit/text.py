@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from backlight.explain.circuit.circuit import Circuit
 from backlight.explain.circuit.draw import draw
 from backlight.explain.circuit.layout import Layout, Place, Point, laid_out
 from backlight.explain.circuit.number import label, shape
-from backlight.explain.circuit.statistics import written
+from backlight.explain.circuit.statistics import BROKEN, ZERO, figures, written
 from backlight.words import say
 
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
@@ -34,6 +35,8 @@ _PIECES = {
 }
 
 
+_BARS = "▁▂▃▄▅▆▇"
+_NO_BAR = {ZERO: "·", BROKEN: "!"}
 _VALUE, _GRADIENT, _PLAIN = "\x1b[32m", "\x1b[3;31m", "\x1b[0m"
 """Green above the wire; red and in italics below, for those who see both colours as one."""
 
@@ -76,8 +79,10 @@ def text(
         page.frame(frame, placed.drawn.frames[number].title)
     for ends, corners in zip(placed.drawn.wires, placed.wires, strict=True):
         page.wire(ends.node, corners)
-    for box, place in zip(placed.drawn.boxes, placed.boxes, strict=True):
+    made = figures(circuit, placed.drawn, language).boxes
+    for box, place, figure in zip(placed.drawn.boxes, placed.boxes, made, strict=True):
         page.box(circuit, box, place)
+        page.bars(box, place, figure.strip)
     if width is None or page.edge() <= width:
         return "\n".join(page.lines())
     between = f"\n\n{say('circuit.drawing.continued', language)}\n\n"
@@ -136,6 +141,14 @@ class _Page:
         above, below = labels(circuit, box)
         self.write(start, row - 1, above, _VALUE)
         self.write(start, row + 1, below, _GRADIENT)
+
+    def bars(self, box: Box, place: Place, levels: Sequence[int]) -> None:
+        """Below a folded layer, how large the gradient is at every step inside."""
+        count = min(len(levels), int(box.body) - 2)
+        shown = [levels[(number + 1) * len(levels) // count - 1] for number in range(count)]
+        row = int(place.y) + (int(place.height) - 1) // 2 + 1
+        told = "".join(_BARS[level] if level >= 0 else _NO_BAR.get(level, " ") for level in shown)
+        self.write(int(place.x) + 1, row, told, _GRADIENT)
 
     def write(self, x: int, y: int, words: str, colour: str = "") -> None:
         """Letters from a cell on; a wide one takes two."""

@@ -57,6 +57,13 @@ def names(circuit: Circuit) -> tuple[str, ...]:
     >>> names(circuit("sigmoid(a*x + 1)", a=2, x=1))
     ('a', 'x', 'a·x', '1', 'a·x+1', 'f')
     """
+    known: tuple[str, ...] | None = circuit.__dict__.get("_names")
+    if known is None:
+        known = circuit.__dict__["_names"] = _names(circuit)
+    return known
+
+
+def _names(circuit: Circuit) -> tuple[str, ...]:
     taken = {node.name for node in circuit.nodes if node.name}
     found: list[str] = []
     written: list[tuple[str, int]] = []
@@ -201,6 +208,8 @@ def _spelled(node: Node, written: list[tuple[str, int]]) -> tuple[str, int]:
         return f"{_within(inputs[0], 1)}{node.gate.symbol}{_within(inputs[1], 1)}", 0
     if node.gate.name == "negative":
         return f"−{_within(inputs[0], 2)}", 1
+    if node.gate.name == "absolute":
+        return f"|{inputs[0][0]}|", _ATOM
     if node.gate.name == "reciprocal":
         return f"1/{_within(inputs[0], 3)}", 2
     if node.gate.name == "matmul":

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from backlight.engine.mode import enable_grad
 from backlight.engine.tensor import Tensor
+from backlight.errors import ArgumentError, BacklightError, nearest
 from backlight.explain.circuit.circuit import Call, Circuit, Node
 from backlight.explain.circuit.record import circuit as recorded
+from backlight.explain.circuit.told import names
 
 DEEPEST = 8
 LARGEST = 2_000
 """Nodes beyond which nothing more is opened."""
 
 
-def unfolded(circuit: Circuit) -> Circuit:
-    """The circuit with every composite gate replaced by the gates that it stands for.
+def unfolded(circuit: Circuit, only: Sequence[str] = ()) -> Circuit:
+    """The circuit with composite gates replaced by the gates that they stand for.
 
     What a gate was unfolded into is drawn in a frame of its own.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        What is unfolded.
+    only : sequence of str
+        Which gates: what they are called (sigmoid), their symbol (σ), or the value they make (f).
+        What they are made of stays folded unless it is named as well. Default: all, and all inside.
+
+    Returns
+    -------
+    Circuit
+        With the same value and the same gradients.
+
+    Raises
+    ------
+    ArgumentError
+        If `only` names nothing that can be unfolded.
 
     Examples
     --------
@@ -25,9 +46,14 @@ def unfolded(circuit: Circuit) -> Circuit:
     >>> opened = unfolded(circuit("sigmoid(x)", x=1))
     >>> [node.gate.name for node in opened.gates]
     ['negative', 'exp', 'add', 'reciprocal']
+    >>> opened = unfolded(circuit("sigmoid(x) * softplus(x)", x=1), only=["σ"])
+    >>> [node.gate.name for node in opened.gates]
+    ['negative', 'exp', 'add', 'reciprocal', 'softplus', 'multiply']
     """
+    if only:
+        return _only(circuit, only)
     for _ in range(DEEPEST):
-        opened = _Opening(circuit).done()
+        opened = _Opening(circuit, None).done()
         if opened is circuit or len(opened) > LARGEST:
             break
         circuit = opened
@@ -39,11 +65,49 @@ def composite(node: Node) -> bool:
     return node.gate is not None and hasattr(node.gate, "parts")
 
 
-class _Opening:
-    """One level of unfolding."""
+def called(circuit: Circuit, node: Node) -> frozenset[str]:
+    """Everything that a composite gate answers to: its names, its symbol, and its value's name."""
+    assert node.gate is not None  # noqa: S101 - told to the type checker
+    spelled = {node.gate.name, node.gate.symbol, *node.gate.aliases}
+    made = names(circuit)[node.index]
+    spelled.add(made)
+    if node.gate.symbol and made.startswith(f"{node.gate.symbol}("):
+        spelled.add(node.gate.name + made.removeprefix(node.gate.symbol))  # sigmoid(x) for σ(x)
+    return frozenset(spelled - {""})
 
-    def __init__(self, circuit: Circuit) -> None:
+
+def _only(circuit: Circuit, wanted: Sequence[str]) -> Circuit:
+    """Level by level, what is wanted; each name must be met at some level."""
+    met: set[str] = set()
+    seen: set[str] = set()
+    for _ in range(DEEPEST):
+        chosen: set[int] = set()
+        for node in filter(composite, circuit.gates):
+            answers = called(circuit, node)
+            seen |= answers
+            met |= answers.intersection(wanted)
+            chosen |= set() if answers.isdisjoint(wanted) else {node.index}
+        opened = _Opening(circuit, chosen).done()
+        if opened is circuit or len(opened) > LARGEST:
+            break
+        circuit = opened
+    for name in wanted:
+        if name not in met:
+            raise ArgumentError(
+                "unfold",
+                got=f"the name {name[:60]!r}",
+                needs=f"a composite gate of this circuit: {', '.join(sorted(seen)) or 'none'}",
+                remedy=nearest(name, sorted(seen)) if seen else "Leave it out.",
+            )
+    return circuit
+
+
+class _Opening:
+    """One level of unfolding: of all composite gates, or of those that are chosen."""
+
+    def __init__(self, circuit: Circuit, chosen: Collection[int] | None) -> None:
         self.circuit = circuit
+        self.chosen = chosen
         self.nodes: list[Node] = []
         self.calls = list(circuit.calls)
         self.place: dict[int, int] = {}
@@ -53,7 +117,8 @@ class _Opening:
         """The opened circuit; the one given if nothing can be opened."""
         changed = False
         for node in self.circuit.nodes:
-            parts = self._parts(node) if composite(node) else None
+            wanted = self.chosen is None or node.index in self.chosen
+            parts = self._parts(node) if wanted and composite(node) else None
             if parts is None:
                 self.place[node.index] = self._keep(node, self.place, node.call, node.layer)
             else:
@@ -96,8 +161,11 @@ class _Opening:
             tensor.requires_grad = self.circuit.nodes[source].value.dtype.kind == "f"
             tensor.name = f"{source}"
             given.append(tensor)
-        with enable_grad():
-            made = node.gate.parts(*given, **node.attributes)  # type: ignore[union-attr]
+        try:
+            with enable_grad():
+                made = node.gate.parts(*given, **node.attributes)  # type: ignore[union-attr]
+        except BacklightError:  # of true and false, the whole may be known and its parts not
+            return None
         if not isinstance(made, Tensor) or made._gate is None:
             return None
         parts = recorded(made)

@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from backlight.explain.circuit.circuit import Array, Circuit, Node
-from backlight.explain.circuit.number import label, numbers, shape
-from backlight.explain.circuit.told import Wire, names, symbol, told_role, wires
+from backlight.explain.circuit.circuit import Circuit, Node
+from backlight.explain.circuit.clause import Clauses
+from backlight.explain.circuit.kink import kink_of
+from backlight.explain.circuit.number import label, numbers
+from backlight.explain.circuit.told import names, symbol, told_role, wires
 from backlight.gates.gate import Role
 from backlight.words import say
 
@@ -103,6 +105,7 @@ class _Teller:
         self.circuit = circuit
         self.language = language
         self.names = names(circuit)
+        self.clauses = Clauses(circuit, self.names, language)
 
     def say(self, entry: str, **values: Any) -> str:
         return say(f"circuit.{entry}", self.language, **values)
@@ -111,7 +114,7 @@ class _Teller:
         return self.say(
             "step.forward",
             symbol=symbol(self.circuit, node.index),
-            inputs=self.listed([i for i in node.inputs if i >= 0], " = "),
+            inputs=self.clauses.listed([i for i in node.inputs if i >= 0], " = "),
             name=self.names[node.index],
             value=numbers(node.value, label),
         )
@@ -167,7 +170,11 @@ class _Teller:
         largest = label(np.max(np.abs(gradient)))
         if gradient.ndim:
             pulled = int(np.count_nonzero(gradient))
-            return self.say("force.many", name=name, count=f"{pulled:,}", size=largest)
+            entry = "force.one_of" if pulled == 1 else "force.some"
+            if 1 < pulled == gradient.size:
+                entry = "force.both" if pulled == 2 else "force.all"
+            count, whole = f"{pulled:,}", f"{gradient.size:,}"
+            return self.say(entry, name=name, count=count, whole=whole, size=largest)
         entry = "force.up" if gradient > 0 else "force.down"
         return self.say(entry, name=name, size=largest)
 
@@ -178,89 +185,13 @@ class _Teller:
         role = node.gate.role
         if role in (Role.WALL, Role.SOURCE):
             return self.say(f"lead.{role.name.lower()}", symbol=sign)
-        clauses = [self.clause(node, wire) for wire in wires(self.circuit, node.index)]
+        clauses = [self.clauses.of(node, wire) for wire in wires(self.circuit, node.index)]
         if not clauses:
             return self.say("lead.constants", symbol=sign)
         lead = told_role(self.circuit, node.index).name.lower()
-        return self.say(f"lead.{lead}", symbol=sign, clauses="; ".join(clauses))
-
-    def clause(self, node: Node, wire: Wire) -> str:
-        """What one wire gets."""
-        upstream = self.circuit.gradients[node.index]
-        name = self.names[wire.source]
-        if wire.product is None or upstream is None:
-            return self.say("wire.nothing", name=name)
-        known = {
-            "name": name,
-            "upstream": numbers(upstream, label),
-            "product": numbers(wire.product, label),
-        }
-        if node.value.ndim or wire.product.ndim:
-            return self.array_clause(node, wire, upstream, known)
-        return self.number_clause(node, wire, known)
-
-    def number_clause(self, node: Node, wire: Wire, known: dict[str, str]) -> str:
-        assert node.gate is not None  # noqa: S101 - told to the type checker
-        assert wire.local is not None  # noqa: S101
-        role, local = node.gate.role, float(wire.local)
-        if role is Role.DISTRIBUTOR and local == 1:
-            return self.say("wire.same", name=known["name"], upstream=known["upstream"])
-        if role is Role.DISTRIBUTOR and local == -1:
-            return self.say("wire.turned", **known)
-        if role is Role.ROUTER:
-            if local == 0:
-                return self.say("wire.nothing", name=known["name"])
-            return self.say("wire.all", name=known["name"], upstream=known["upstream"])
-        if role is Role.SWITCHER:
-            others = [i for place, i in enumerate(node.inputs) if place != wire.place and i >= 0]
-            if others:
-                told = " × ".join(map(self.named_number, others))
-                return self.say("wire.switched", others=told, **known)
-        return self.say("wire.scaled", local=label(local), **known)
-
-    def array_clause(self, node: Node, wire: Wire, upstream: Array, known: dict[str, str]) -> str:
-        assert node.gate is not None  # noqa: S101 - told to the type checker
-        assert wire.product is not None  # noqa: S101
-        role, product = node.gate.role, wire.product
-        if not product.any():
-            return self.say("wire.nothing", name=known["name"])
-        if role in (Role.DISTRIBUTOR, Role.ROUTER) and product.shape == upstream.shape:
-            if np.array_equal(product, upstream):
-                return self.say("wire.same", name=known["name"], upstream=known["upstream"])
-            if np.array_equal(product, -upstream):
-                return self.say("wire.turned", **known)
-        if role is Role.DISTRIBUTOR and upstream.ndim == 0:
-            return self.say("wire.copied", name=known["name"], upstream=known["upstream"])
-        if role is Role.ROUTER:
-            return self.say(
-                "wire.routed",
-                name=known["name"],
-                count=f"{np.count_nonzero(product):,}",
-                size=f"{product.size:,}",
-            )
-        if role is Role.MOVER:
-            return self.say(
-                "wire.moved",
-                name=known["name"],
-                upstream=known["upstream"],
-                shape=shape(product.shape),
-            )
-        if role is Role.SWITCHER:
-            others = [i for place, i in enumerate(node.inputs) if place != wire.place and i >= 0]
-            return self.say("wire.switched_array", others=self.listed(others), **known)
-        if wire.local is not None:
-            return self.say("wire.scaled", local=numbers(wire.local, label), **known)
-        return self.say("wire.array", name=known["name"], product=known["product"])
-
-    def listed(self, indices: list[int], sign: str = " ") -> str:
-        return ", ".join(self.named_number(index, sign) for index in indices)
-
-    def named_number(self, index: int, sign: str = " ") -> str:
-        """A node with its value; an unnamed constant is its own name."""
-        node = self.circuit.nodes[index]
-        if node.kind == "constant" and not node.name:
-            return numbers(node.value, label)
-        return f"{self.names[index]}{sign}{numbers(node.value, label)}"
+        told = self.say(f"lead.{lead}", symbol=sign, clauses="; ".join(clauses))
+        kink = kink_of(self.circuit, node.index)
+        return f"{told} {self.say(f'lead.{kink}', symbol=sign)}" if kink else told
 
 
 def _bracketed(text: str) -> str:

@@ -191,7 +191,8 @@ def unit_circles(sheet: Sheet) -> Any:
                     3,
                 ),
             )
-            sheet.write(axes, 0.68, 0.92, told, ha="left")
+            inside = p == np.inf  # above the point it would lie on the line
+            sheet.write(axes, 0.66, 0.6 if inside else 0.92, told, ha="left")
             sheet.cross(axes)
             axes.set(
                 aspect="equal",

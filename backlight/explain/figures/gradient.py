@@ -89,19 +89,17 @@ def bowl(sheet: Sheet) -> Any:
             markersize=7,
             zorder=9,
         )
-        axes.quiver(
-            x,
-            y,
-            FLOOR,
-            *(0.42 * slopes),
-            0,
-            color=red,
-            linewidth=2.4,
-            arrow_length_ratio=0.22,
-        )
+        tip = np.array(AT) + 0.42 * slopes
+        axes.plot([x, tip[0]], [y, tip[1]], [FLOOR] * 2, color=red, linewidth=2.4)
+        # The two strokes of its head lie in the ground plane, as the arrow does.
+        for turn in (2.75, -2.75):
+            across, up = np.cos(turn), np.sin(turn)
+            stroke = 0.13 * np.array([[across, -up], [up, across]]) @ slopes
+            end = tip + stroke
+            axes.plot([tip[0], end[0]], [tip[1], end[1]], [FLOOR] * 2, color=red, linewidth=2.4)
         told = f"∇f = ({number(slopes[0])}, {number(slopes[1])})"
         place = {"transform": axes.transAxes, "size": 11, "style": "italic"}
-        axes.text2D(0.69, 0.40, told, color=red, **place)
+        axes.text2D(0.72, 0.42, told, color=red, **place)
         axes.set(xlabel="x₀", ylabel="x₁")
         axes.set_zlabel("f", rotation=0)
     return page

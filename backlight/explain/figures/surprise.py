@@ -113,7 +113,7 @@ def of_two(sheet: Sheet) -> Any:
             color=sheet.theme.value,
         )
         sheet.write(axes, TRUTH[0], least - 0.14, "q = p", color=sheet.theme.value)
-        axes.set_title(r"$H(p, q) = -\sum_x\, p(x)\,\ln q(x)$", size=14, pad=10)
+        axes.set_title(r"$H(p, q) = -\sum_x\, p(x)\,\ln q(x)$", size=14, pad=16)
         axes.set(
             xlim=(0, 1),
             ylim=(0, 2.4),
@@ -148,7 +148,7 @@ def of_one(sheet: Sheet) -> Any:
                 number(round(bits, 3)),
                 ha=ha,
             )
-        left.set_title(r"$H(p) = -\sum_x\, p(x)\,\log_2 p(x)$", size=14, pad=10)
+        left.set_title(r"$H(p) = -\sum_x\, p(x)\,\log_2 p(x)$", size=14, pad=16)
         left.set(
             xlabel=sheet.say("entropy.heads"),
             ylabel=sheet.say("entropy.bits"),

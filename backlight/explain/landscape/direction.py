@@ -115,10 +115,10 @@ def between(first: Weights, last: Weights) -> dict[str, Array]:
     """
     shapes = [{name: one.shape for name, one in side.items()} for side in (first, last)]
     if shapes[0] != shapes[1]:
-        names = sorted(set(shapes[0].items()) ^ set(shapes[1].items()))
+        names = sorted({name for name, _ in shapes[0].items() ^ shapes[1].items()})
         raise ArgumentError(
             "landscape",
-            got=f"weights of different models: {', '.join(name for name, _ in names[:4])}",
+            got=f"weights of different models: {', '.join(names[:4])}",
             needs="two points of one model",
             remedy="Choose runs with the same --model, data and widths.",
         )

@@ -259,7 +259,8 @@ def draw(
         relative=f"{found.relative:.2%}",
         steps=found.steps,
     )
-    with look.page(10.6, 4.3, title, caption) as figure:
+    high = 2.3 * found.picture.shape[1] / found.picture.shape[2] + 1.5
+    with look.page(10.6, high, title, caption) as figure:
         left, middle, right, bars = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.15])
         for axes, picture, verdict, shares in (
             (left, found.original, found.before, found.probabilities_before),

@@ -110,7 +110,7 @@ def draw(
     look = style(theme, language)
     data, classes = np.asarray(points), np.asarray(labels)
     right = float((classifier.scores(data).argmax(axis=1) == classes).mean())
-    caption = look.say("boundary.caption", right=f"{right:.1%}", count=len(data))
+    caption = look.say("boundary.caption", right=f"{right:.1%}", count=f"{len(data):,}")
     with look.page(6.3, 6.2, look.say("boundary.title"), caption) as figure:
         axes = figure.subplots()
         axes.imshow(

@@ -143,13 +143,16 @@ def embedding(
 
 def _tsne(rows: Array, perplexity: float, seed: int) -> Array:
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     # Fifty components keep what matters of the neighbourhoods and are much faster.
     most = min(50, *rows.shape)
     short = principal_components(rows, most)[0] if rows.shape[1] > most else rows
-    points: Array = TSNE(
-        2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1
-    ).fit_transform(np.asarray(short, np.float32))
+    fit = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1)
+    # So many small steps that waiting for other threads costs more than they do; and sums
+    # that do not depend on how many there are.
+    with threadpool_limits(1):
+        points: Array = fit.fit_transform(np.asarray(short, np.float32))
     return points
 
 
@@ -211,7 +214,7 @@ def _frame(look: Style, axes: Any, found: Embedding) -> None:
     axes.set_xlim(low[0] - pad[0], high[0] + pad[0])
     axes.set_ylim(low[1] - pad[1], high[1] + pad[1])
     if found.method == "pca":
-        for side, part, place in zip("xy", found.explained, "₁₂", strict=True):
+        for side, part, place in zip("xy", found.explained, "12", strict=True):
             told = look.say("embedding.component", place=place, part=f"{part:.1%}")
             getattr(axes, f"set_{side}label")(told)
     else:

@@ -224,9 +224,10 @@ def draw_unit(
         "exciting.caption",
         field=extent(found.field, look),
         active=f"{found.active:.0%}",
-        count=len(pictures),
+        count=f"{len(pictures):,}",
     )
     columns = len(found.places)
+    outside = classifier.blank().mean(axis=(1, 2), keepdims=True)
     with look.page(1.15 * columns + 0.4, 3.6, title, caption) as figure:
         grid = figure.subplots(2, columns, squeeze=False)
         for column, place in enumerate(found.places):
@@ -235,7 +236,7 @@ def draw_unit(
             look.picture(grid[0, column], picture)
             grid[0, column].set_title(name, size=8)
             _frame(look, grid[0, column], box)
-            look.picture(grid[1, column], _patch(picture, box))
+            look.picture(grid[1, column], _square(picture, found, box, outside))
             grid[1, column].set_xlabel(signed_number(float(found.values[column])), size=8)
     return figure
 
@@ -256,7 +257,7 @@ def draw_layers(
     """
     look = style(theme, language)
     columns = max(len(row) for row in found)
-    caption = look.say("exciting.layers_caption", count=len(pictures))
+    caption = look.say("exciting.layers_caption", count=f"{len(pictures):,}")
     size = (1.75 * columns + 1.5, 1.85 * len(found) + 1.0)
     with look.page(*size, look.say("exciting.layers_title"), caption) as figure:
         grid = figure.subplots(

@@ -139,7 +139,8 @@ def draw(
         stride=found.stride,
         count=found.answers.size,
     )
-    with look.page(9.4, 4.1, look.say("occlusion.title", name=name), caption) as figure:
+    high = 2.6 * seen.shape[1] / seen.shape[2] + 1.05
+    with look.page(9.4, high, look.say("occlusion.title", name=name), caption) as figure:
         left, middle, right = figure.subplots(1, 3)
         look.picture(left, seen, look.say("picture"))
         shown = look.signed_map(middle, found.drop, look.say("occlusion.drop"))

@@ -16,6 +16,9 @@ from backlight.explain.look.classifier import Classifier
 from backlight.explain.look.style import style
 from backlight.nn import activation
 
+COMPONENTS = 16
+"""Of what each layer answers, the classifier is given at most as many: width alone wins nothing."""
+
 
 def stages(classifier: Classifier) -> list[str]:
     """Paths of the layers after which something is decided: the activations, or else all layers.
@@ -59,7 +62,9 @@ def draw(
     chance = 1 / len(classifier.classes)
     accuracies = np.array([one.accuracy for one in found])
     errors = np.sqrt(accuracies * (1 - accuracies) / held_out)
-    caption = look.say("probes.caption", chance=f"{chance:.1%}", count=held_out)
+    caption = look.say(
+        "probes.caption", chance=f"{chance:.1%}", count=held_out, components=COMPONENTS
+    )
     size = (max(6.4, 0.85 * len(found) + 1.6), 4.6)
     with look.page(*size, look.say("probes.title"), caption) as figure:
         axes = figure.subplots()

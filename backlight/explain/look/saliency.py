@@ -168,7 +168,8 @@ def integrated_gradients(
 
     A network of ReLUs is linear between its kinks, where the gradient at the middle of a piece
     is exact. So the way from blank is cut into pieces, and those whose share is not yet the
-    difference of the answers at their ends are cut again.
+    difference of the answers at their ends are cut again, until their misses add up to less than
+    half of the tolerance, and to less than five tolerances without their signs.
 
     Parameters
     ----------
@@ -196,13 +197,18 @@ def integrated_gradients(
     difference = float(heights[-1] - heights[0])
     widths = np.diff(edges)
     middles, heads, tails = edges[:-1] + widths / 2, heights[:-1], heights[1:]
-    mean = np.zeros(picture.shape)
+    mean, signed, missed = np.zeros(picture.shape), 0.0, 0.0
+    tolerance = COMPLETE / 2 * abs(difference)
     while len(middles):
         centres, slopes = at(middles)
         used += len(middles)
-        error = abs(widths * (slopes * way).sum(axis=(1, 2, 3)) - (tails - heads))
-        settled = error <= COMPLETE / 2 * abs(difference) * widths
+        error = widths * (slopes * way).sum(axis=(1, 2, 3)) - (tails - heads)
+        settled = abs(error) <= tolerance * widths
+        together = abs(signed + error.sum()) <= tolerance
+        settled |= together and missed + abs(error).sum() <= 10 * tolerance
         settled |= used + 2 * (~settled).sum() > _MOST_POINTS
+        signed += float(error[settled].sum())
+        missed += float(abs(error[settled]).sum())
         mean += (widths[settled, None, None, None] * slopes[settled]).sum(axis=0)
         open_ = ~settled
         quarter = widths[open_] / 4
@@ -331,7 +337,8 @@ def draw(
         )
     columns = min(3, len(found) + 1)
     rows = -(-(len(found) + 1) // columns)
-    with look.page(3.15 * columns, 2.85 * rows + 1.1, title, caption) as figure:
+    high = rows * (2.1 * seen.shape[1] / seen.shape[2] + 0.4) + 0.85
+    with look.page(3.15 * columns, high, title, caption) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         told = "" if label is None else f": {classifier.classes[label]}"
         look.picture(grid[0], seen, look.say("picture") + told)

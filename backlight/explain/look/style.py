@@ -158,9 +158,10 @@ class Style:
             lines = textwrap.wrap(title, max(20, int(width * _INCH * 0.56)))
             figure.suptitle("\n".join(lines), x=0.012, ha="left", size=13, color=self.theme.ink)
             if caption:
-                told = textwrap.wrap(caption, max(24, int(width * _INCH)))
+                most = max(24, int(width * _INCH))
                 if self.language == "ko":  # Hangul is twice as wide as a letter
-                    told = textwrap.wrap(caption, max(16, int(width * _INCH * 0.62)))
+                    most = max(16, int(width * _INCH * 0.62))
+                told = wrapped(caption, most)
                 figure.supxlabel(
                     "\n".join(told), x=0.012, ha="left", size=8.5, color=self.theme.faint
                 )
@@ -201,11 +202,14 @@ class Style:
         return _colours("signed", [theme.gradient, theme.zero, theme.value])
 
     def amount(self, of: str = "value") -> Any:
-        """Colours from zero (white or black) to much, of a "value" or a "gradient"."""
+        """Colours from zero (white or black) to much, of a "value" or a "gradient".
+
+        They darken (in the dark theme brighten) evenly: half as much looks half as dark.
+        """
         theme = self.theme
         if of == "gradient":
-            return _colours("amount", [theme.zero, theme.gradient, _far(theme)])
-        return _colours("amount", [theme.zero, theme.value, theme.full])
+            return _even("amount", [theme.zero, theme.gradient, _far(theme)])
+        return _even("amount", [theme.zero, theme.value, theme.full])
 
     def class_colour(self, place: int) -> str:
         """The colour of the class at this place."""
@@ -250,7 +254,8 @@ class Style:
         if hasattr(axes, "inset_axes"):
             bar = figure.colorbar(image, cax=axes.inset_axes([1.03, 0, 0.04, 1]))
         else:  # several axes share it
-            bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, aspect=28)
+            long = max(28.0, 0.85 * 8 * figure.get_figheight())
+            bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, aspect=long)
         bar.set_label(label, size=8.5)
         bar.outline.set_edgecolor(self.theme.faint)
         bar.outline.set_linewidth(0.5)
@@ -327,7 +332,49 @@ def _far(theme: Theme) -> str:
     return "#3d0b07" if theme.name == "light" else "#fff3f0"
 
 
-def _colours(name: str, steps: list[str]) -> Any:
+def wrapped(text: str, most: int) -> list[str]:
+    """Lines of at most so many characters, the last of which is no word on its own.
+
+    Examples
+    --------
+    >>> wrapped("one two three four five", 19), wrapped("one two", 19)
+    (['one two three', 'four five'], ['one two'])
+    """
+    lines = textwrap.wrap(text, most)
+    for width in range(most - 1, most // 2, -1):
+        if len(lines) < 2 or len(lines[-1]) >= most // 3:
+            break
+        narrower = textwrap.wrap(text, width)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return lines
+
+
+def lightness(colour: str) -> float:
+    """CIE L* of a colour, from 0 (black) to 100 (white); equal steps look equal.
+
+    Examples
+    --------
+    >>> lightness("#000000"), round(lightness("#ffffff")), round(lightness("#777777"))
+    (0.0, 100, 50)
+    """
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    if luminance <= (6 / 29) ** 3:
+        return luminance * (29 / 3) ** 3
+    return 116 * float(luminance ** (1 / 3)) - 16
+
+
+def _even(name: str, steps: list[str]) -> Any:
+    """Colours whose lightness grows or falls evenly: each step has the place of its own."""
+    heights = [lightness(one) for one in steps]
+    places = [(one - heights[0]) / (heights[-1] - heights[0]) for one in heights]
+    return _colours(name, list(zip(places, steps, strict=True)))
+
+
+def _colours(name: str, steps: list[Any]) -> Any:
     plots()
     from matplotlib.colors import LinearSegmentedColormap
 

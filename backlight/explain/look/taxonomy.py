@@ -23,6 +23,9 @@ CIFAR10 = {
     "vehicle": ("airplane", "automobile", "ship", "truck"),
 }
 
+_LETTER = 0.0125
+"""Width of a letter, as a part of a bar."""
+
 
 @dataclass(frozen=True)
 class Taxonomy:
@@ -129,7 +132,7 @@ def draw(
         group=f"{found.group_accuracy:.1%}",
         fine=f"{found.class_accuracy:.1%}",
         flat=f"{found.flat_accuracy:.1%}",
-        count=len(found.paths),
+        count=f"{len(found.paths):,}",
     )
     with look.page(8.4, 1.45 * len(order) + 1.2, look.say("taxonomy.title"), caption) as figure:
         grid = figure.subplots(len(order), 2, squeeze=False, width_ratios=[1, 4.2])
@@ -146,26 +149,11 @@ def _chain(look: Any, axes: Any, classifier: Classifier, found: Taxonomy, place:
     order = np.argsort(found.group_of, kind="stable")
     names = [str(one) for one in classifier.classes]
     group, fine = (int(one) for one in found.paths[place])
-    start = 0.0
-    for g, share in enumerate(found.group_probabilities[place]):
-        colour = look.class_colour(g)
-        axes.barh(1, share, 0.62, left=start, color=colour, alpha=0.9 if g == group else 0.3)
-        start += share
-    start = 0.0
-    for k in order:
-        share = float(found.probabilities[place, k])
-        colour = look.class_colour(int(found.group_of[k]))
-        axes.barh(
-            0,
-            share,
-            0.62,
-            left=start,
-            color=colour,
-            alpha=0.9 if k == fine else 0.3,
-            edgecolor=look.theme.paper,
-            linewidth=0.8,
-        )
-        start += share
+    groups = range(len(found.groups))
+    shares = found.group_probabilities[place]
+    _row(look, axes, 1, [(found.groups[g], shares[g], g, g == group) for g in groups])
+    shares = found.probabilities[place]
+    _row(look, axes, 0, [(names[k], shares[k], int(found.group_of[k]), k == fine) for k in order])
     chain = (
         f"{found.groups[group]} {found.group_probabilities[place, group]:.0%}"
         f"  →  {names[fine]} {found.probabilities[place, fine]:.0%}"
@@ -176,3 +164,24 @@ def _chain(look: Any, axes: Any, classifier: Classifier, found: Taxonomy, place:
     axes.set_xticks([])
     for side in axes.spines.values():
         side.set_visible(False)
+
+
+def _row(look: Any, axes: Any, height: int, parts: list[tuple[str, float, int, bool]]) -> None:
+    """One bar from 0 to 1; a part has its name where that fits, and is strong if it was chosen."""
+    start = 0.0
+    for name, share, group, chosen in parts:
+        axes.barh(
+            height,
+            share,
+            0.62,
+            left=start,
+            color=look.class_colour(group),
+            alpha=0.9 if chosen else 0.3,
+            edgecolor=look.theme.paper,
+            linewidth=0.8,
+        )
+        if share > _LETTER * (len(name) + 1):
+            colour = look.theme.paper if chosen else look.theme.ink
+            middle = start + share / 2
+            axes.text(middle, height, name, ha="center", va="center", size=7.5, color=colour)
+        start += share

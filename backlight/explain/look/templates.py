@@ -100,11 +100,13 @@ def draw(
         shown = shown.mean(axis=1, keepdims=True)
     columns = min(5 if found.of_classes else 8, len(shown))
     rows = -(-len(shown) // columns)
-    key = "classes" if found.of_classes else "filters"
+    some = "filters" if len(shown) == len(found.weights) else "some"
+    key = "classes" if found.of_classes else some
     title = look.say(
         f"weights.title_{key}",
         name=found.name,
         count=len(found.weights),
+        shown=len(shown),
         size="×".join(map(str, found.weights.shape[2:])),
     )
     caption = look.say("weights.colour" if coloured else "weights.signed")

@@ -14,7 +14,8 @@ from backlight.explain.why.missing import Missing
 from backlight.explain.why.nonfinite import Birth
 from backlight.explain.why.paths import Account, Place
 from backlight.explain.why.region import norm
-from backlight.explain.why.removed import Removal, Stop
+from backlight.explain.why.removed import Removal
+from backlight.explain.why.stopped import Stop
 from backlight.explain.why.telling import label, lines, overview_lines, subject
 from backlight.explain.why.telling import table as table_of
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from backlight.engine.tensor import Tensor
 from backlight.errors import ArgumentError, GraphError, RangeError, nearest
-from backlight.explain.circuit.circuit import Array, Circuit
+from backlight.explain.circuit.circuit import Circuit
 from backlight.explain.circuit.record import circuit
 from backlight.explain.why.answer import Overview, Why, size_of
 from backlight.explain.why.chain import Budget, budget
@@ -19,7 +19,8 @@ from backlight.explain.why.missing import Recording, cut_off, detached_copies, m
 from backlight.explain.why.nonfinite import birth
 from backlight.explain.why.paths import Account, paths
 from backlight.explain.why.region import Region
-from backlight.explain.why.removed import removals, stops
+from backlight.explain.why.removed import removals
+from backlight.explain.why.stopped import cancels, stops
 from backlight.expression import Expression
 
 _ASKED = "\0asked"
@@ -253,7 +254,8 @@ def _reason(
         facts["detached"] = tuple(detached_copies(drawn, region.reached))
     if failed is not None:  # said even where this gradient is none of it
         facts["birth"] = failed
-    if gradient is not None and not np.isfinite(gradient).all():
+    asked_about = gradient if gradient is None or place is None else gradient[place]
+    if asked_about is not None and not np.isfinite(asked_about).all():
         size = size_of(gradient, place)
         return Why(drawn, name, asked, place, "nonfinite", size, **facts)
     if region is None or gradient is None:
@@ -262,10 +264,14 @@ def _reason(
     rows = options.batch or batch_of(region)
     if place is not None:
         facts["account"] = paths(region, place, options.most, options.effort)
-    facts["budget"] = budget(region, rows, options.clip)
-    facts["removals"] = tuple(removals(region, rows, place))
     size = size_of(gradient, place)
-    zero = size == 0 or _negligible(facts.get("account"), facts["budget"], gradient)
+    if not np.isfinite(gradient).all():  # other numbers of it: their norms say nothing
+        facts["stops"] = tuple(stops(region, place)) if size == 0 else ()
+        outcome = "zero" if size == 0 else "number"
+        return Why(drawn, name, asked, place, outcome, size, **facts)
+    facts["budget"] = budget(region, rows, options.clip, place)
+    facts["removals"] = tuple(removals(region, rows, place))
+    zero = size == 0 or _negligible(facts.get("account"), facts["budget"], region)
     if zero:
         facts["stops"] = tuple(stops(region, place))
     elif not short:
@@ -273,12 +279,16 @@ def _reason(
     return Why(drawn, name, asked, place, "zero" if zero else "number", size, **facts)
 
 
-def _negligible(account: Account | None, chain: Budget, gradient: Array) -> bool:
+def _negligible(account: Account | None, chain: Budget, region: Region) -> bool:
     """Whether a gradient is only the rounding of parts that cancel."""
-    tiny = _NEGLIGIBLE.get(gradient.dtype.str[1:], 2e-6)
+    tiny = _NEGLIGIBLE.get(np.asarray(region.gradient).dtype.str[1:], 2e-6)
     if account is None:
         causes = [cause for link in chain.links for cause in link.causes]
-        return any(one.name == "cancellation" and one.factor <= tiny for one in causes)
+        if any(one.name == "cancellation" and one.factor <= tiny for one in causes):
+            return True
+        # What cancels inside examples, over the words of a sentence, has no factor of its own.
+        suspected = any(link.factor <= 50 * tiny for link in chain.links)
+        return suspected and cancels(region)
     size = sum(use.positive - use.negative for use in account.uses)
     return abs(account.gradient) <= tiny * size
 
@@ -310,5 +320,6 @@ def _without_history(drawn: Circuit) -> GraphError:
         "why",
         got=f"a value of shape {shape} that no gate made from something with a gradient",
         needs="an output with its history, and what to ask about in it",
-        remedy="Write why(loss, parameter), before loss.backward().",
+        remedy="Write why(loss, parameter) with the loss of an eager step, before loss.backward(): "
+        "a compiled step, no_grad() and detach() keep no history.",
     )

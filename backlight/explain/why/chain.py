@@ -15,8 +15,9 @@ import numpy as np
 
 from backlight.explain.circuit.circuit import Array, Node
 from backlight.explain.why.examples import each_example
-from backlight.explain.why.region import Region, norm
-from backlight.gates.gate import Role
+from backlight.explain.why.region import Place, Region, norm
+from backlight.explain.why.stopped import why_flat
+from backlight.gates.gate import TABLE, Role
 
 CAUSES = (
     "closed",
@@ -31,8 +32,10 @@ CAUSES = (
     "copying",
     "walled",
     "cancellation",
+    "summing",
     "fork",
     "clip",
+    "entry",
 )
 """Why a factor is not 1, by the name of the sentence that says it (`why.cause.…`)."""
 
@@ -78,7 +81,8 @@ class Link:
     Attributes
     ----------
     node : int
-        The gate; −1 for the clipping of the whole gradient, which is no gate.
+        The gate; −1 where it is none: the clipping of the whole gradient, and the part that one
+        number is of it.
     source : int
         The value it handed the gradient to.
     before, after : float
@@ -108,7 +112,8 @@ class Budget:
     links : tuple of Link
         From the output to the value.
     start, end : float
-        Norms of the gradient at both ends; end = start × Π factors.
+        Norms of the gradient at both ends, or the size of the one number that was asked about; end
+        = start × Π factors.
     """
 
     links: tuple[Link, ...]
@@ -124,7 +129,12 @@ class Budget:
         return {name: found[name] for name in CAUSES if not _one(found.get(name, 1.0))}
 
 
-def budget(region: Region, batch: int | None = None, clip: float | None = None) -> Budget:
+def budget(
+    region: Region,
+    batch: int | None = None,
+    clip: float | None = None,
+    place: Place | None = None,
+) -> Budget:
     """The chain from the output to the target, along the largest gradients.
 
     Parameters
@@ -136,6 +146,8 @@ def budget(region: Region, batch: int | None = None, clip: float | None = None) 
         what they bring and what cancels between them.
     clip : float, optional
         The largest norm of the gradient of all parameters together, to which training clips it.
+    place : tuple of int, optional
+        One number of the value: then the last factor says which part of the whole it is.
 
     Returns
     -------
@@ -159,9 +171,11 @@ def budget(region: Region, batch: int | None = None, clip: float | None = None) 
         source = at
     end = links[-1].after if links else start
     if clip is not None:
-        clipped = _clipping(region, clip, end)
-        links += [clipped]
-        end = clipped.after
+        links.append(_clipping(region, clip, end))
+        end = links[-1].after
+    if place is not None and end and region.node(region.target).value.size > 1:
+        links.append(_alone(region, place, end))
+        end = links[-1].after
     return Budget(tuple(links), start, end)
 
 
@@ -186,7 +200,9 @@ def _causes(
     name = _BY_PAGE.get(page, _BY_ROLE[node.gate.role])
     wires = [wire for wire, one in enumerate(node.inputs) if one == source]
     diagonal = region.diagonal(at, wires[0]) if len(wires) == 1 else None
-    if diagonal is not None and page not in _BY_PAGE:
+    if diagonal is not None and name == "mixing":
+        name = "slope"
+    if diagonal is not None and why_flat(region, at, wires[0]) == "closed":
         passing = norm(np.where(diagonal == 0, 0.0, upstream))
         if passing != before:
             yield Cause("closed", passing / before)
@@ -194,9 +210,16 @@ def _causes(
         return
     parts = each_example(region, at, source, batch) if _summed(region, node, source, batch) else []
     together = math.fsum(norm(part) for part in parts)
-    if together > handed > 0:
+    if together > handed:
         yield Cause(name, together / before)
         yield Cause("cancellation", handed / together)
+        return
+    terms = region.terms(at, wires[0]) if len(wires) == 1 and not parts else None
+    if terms is not None:
+        together = norm(_fitted(np.abs(terms), region.node(source).shape))
+    if together > handed:
+        yield Cause(name, together / before)
+        yield Cause("summing", handed / together)
         return
     yield Cause(name, handed / before)
 
@@ -219,6 +242,18 @@ def _clipping(region: Region, clip: float, before: float) -> Link:
     factor = min(1.0, clip / size) if size else 1.0
     causes = (Cause("clip", factor),) if factor != 1 else ()
     return Link(-1, region.target, before, before * factor, causes)
+
+
+def _alone(region: Region, place: Place, before: float) -> Link:
+    """One number beside the norm of the gradient that it is part of."""
+    whole = np.asarray(region.gradient, np.float64)
+    factor = abs(float(whole[place])) / (norm(whole) or 1.0)
+    causes = (Cause("entry", factor),) if factor != 1 else ()
+    return Link(-1, region.target, before, before * factor, causes)
+
+
+def _fitted(terms: Array, shape: tuple[int, ...]) -> Array:
+    return np.asarray(TABLE["sum_to"](terms, shape=shape))
 
 
 def _one(factor: float) -> bool:

@@ -77,7 +77,12 @@ class Pushes:
 
 
 def batch_of(region: Region) -> int | None:
-    """The number of examples: rows of the scores, and of something that was given; None if none."""
+    """The number of examples: rows of the scores, and of something that was given; None if none.
+
+    The rows of a formula's vectors and matrices are not taken for examples.
+    """
+    if region.whole.text:
+        return None
     given = {
         node.shape[0]
         for node in region.whole.leaves

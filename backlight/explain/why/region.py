@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from backlight.engine.backward import propagate
-from backlight.engine.mode import enable_grad
+from backlight.engine.mode import enable_grad, no_grad
 from backlight.engine.tensor import Tensor
 from backlight.explain.circuit.circuit import Array, Circuit, Node
 from backlight.gates.family import Elementwise
@@ -109,6 +109,23 @@ class Region:
                 self.circuit.handed(index, np.ones(node.shape))[wire] if single else None
             )
         return self._diagonals[key]
+
+    def terms(self, index: int, wire: int) -> Array | None:
+        """What an elementwise gate hands to an input that was broadcast, before it is summed.
+
+        None for any other gate or input.
+        """
+        node = self.circuit.nodes[index]
+        source = self.circuit.nodes[node.inputs[wire]]
+        if not isinstance(node.gate, Elementwise) or source.shape == node.shape:
+            return None
+        given = [None if i < 0 else self.circuit.nodes[i].value for i in node.inputs]
+        given[wire] = np.broadcast_to(source.value, node.shape)
+        upstream = np.asarray(self.gradients[index])
+        with no_grad(), np.errstate(all="ignore"):
+            share = node.gate.backward(upstream, *given, node.value, **node.attributes)[wire]
+            share = np.asarray(share() if callable(share) else share)
+        return share if share.shape == node.shape else None
 
     def column(self, reader: int, wire: int, at: Place) -> Array:
         """∂(every number of a gate's output)/∂(one number of an input), flat, in float64."""

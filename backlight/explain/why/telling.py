@@ -6,11 +6,14 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backlight.explain.circuit.circuit import Circuit
+import numpy as np
+
+from backlight.explain.circuit.circuit import Array, Circuit
 from backlight.explain.why.chain import Budget, Link
 from backlight.explain.why.examples import Push, Pushes
 from backlight.explain.why.paths import Account, Path, Place, Use
-from backlight.explain.why.removed import Removal, Stop
+from backlight.explain.why.removed import Removal
+from backlight.explain.why.stopped import Stop
 from backlight.words import say
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ def lines(why: Why, language: str | None) -> Iterator[str]:
             original=label(why.circuit, original, language),
         )
     if why.pushes is not None:
-        yield from _examples(why.pushes, language)
+        yield from _examples(why, why.pushes, language)
 
 
 def _small(why: Why) -> bool:
@@ -128,12 +131,19 @@ def _ends(why: Why, language: str | None) -> Iterator[str]:
             source = "" if given.node < 0 else label(why.circuit, given.node, language)
             named = f"{given.wire} = {number(given.value)}"
             yield f"    {named:24} {source}{at(given.place)} {needs}".rstrip()
+        if why.outcome != "nonfinite" and _finite_output(why):
+            yield "  " + say("why.birth.harmless", language)
+
+
+def _finite_output(why: Why) -> bool:
+    return bool(np.isfinite(why.circuit.nodes[why.circuit.output].value).all())
 
 
 def _stop(why: Why, stop: Stop, language: str | None) -> str:
     return say(
-        f"why.stop.{stop.kind}",
+        f"why.stop.{stop.kind}" if stop.value is None else "why.stop.flat_at",
         language,
+        value=number(stop.value),
         gate=label(why.circuit, stop.node, language),
         places=stop.places,
         other=label(why.circuit, stop.other, language)
@@ -181,7 +191,8 @@ def _account(why: Why, account: Account, language: str | None) -> Iterator[str]:
     for path in account.paths:
         yield from _path(why, path, language)
     if many or account.remainder:
-        yield f"  {number(account.remainder):>10}  {say('why.remainder', language)}"
+        rest = say("why.remainder" if many else "why.rounded", language)
+        yield f"  {number(account.remainder):>10}  {rest}"
     yield f"  {number(account.gradient):>10}  {say('why.sum', language)}"
 
 
@@ -233,7 +244,10 @@ def _middle_out(told: list[str]) -> list[str]:
 
 
 def _budget(why: Why, budget: Budget, language: str | None) -> Iterator[str]:
-    yield say("why.heading.budget", language)
+    whole = why.entry is None or why.value is None or why.value.size == 1
+    yield say(
+        "why.heading.budget" if whole else "why.heading.budget_whole", language, name=why.name
+    )
     shown = budget.links
     if len(shown) > _LINKS:  # a very deep network: what changed most
         ranked = sorted(budget.links, key=lambda link: -_news(link))[:_LINKS]
@@ -257,7 +271,12 @@ def _budget(why: Why, budget: Budget, language: str | None) -> Iterator[str]:
 
 
 def _link(why: Why, link: Link, language: str | None) -> str:
-    name = say("why.clip", language) if link.node < 0 else label(why.circuit, link.node, language)
+    if link.node >= 0:
+        name = label(why.circuit, link.node, language)
+    elif any(cause.name == "entry" for cause in link.causes):
+        name = why.subject
+    else:
+        name = say("why.clip", language)
     causes = ", ".join(
         f"{say(f'why.cause.{cause.name}', language)} ×{number(cause.factor)}"
         for cause in link.causes
@@ -275,28 +294,34 @@ def _news(link: Link) -> float:
 
 
 def _removal(why: Why, removal: Removal, language: str | None) -> str:
+    several = sum(i >= 0 for i in why.circuit.nodes[removal.node].inputs) > 1
     told = say(
-        f"why.removal.{removal.kind}",
+        "why.removal.routed_of"
+        if removal.kind == "routed" and several
+        else f"why.removal.{removal.kind}",
         language,
+        source=label(why.circuit, removal.source, language),
         gate=label(why.circuit, removal.node, language),
         part=percent(removal.part),
         places=removal.places,
         of=removal.of,
     )
     if removal.examples:
-        told += " " + say("why.blocked", language, examples=removal.examples, batch=removal.batch)
+        key = "why.saturated_all" if removal.kind == "saturated" else "why.blocked"
+        told += " " + say(key, language, examples=removal.examples, batch=removal.batch)
     if removal.dead and removal.units and why.entry is None:
         told += " " + say("why.dead", language, dead=removal.dead, units=removal.units)
     return told
 
 
-def _examples(pushes: Pushes, language: str | None) -> Iterator[str]:
+def _examples(why: Why, pushes: Pushes, language: str | None) -> Iterator[str]:
+    labels = _labels(why.circuit, pushes.batch)
     yield say("why.heading.examples", language, batch=pushes.batch)
     ups = [push for push in pushes.pushes if push.amount > 0][:_SHOWN]
     downs = [push for push in reversed(pushes.pushes) if push.amount < 0][:_SHOWN]
     for key, found in (("up", ups), ("down", downs)):
         if found:
-            yield "  " + say(f"why.{key}", language, examples=_pushed(found, language))
+            yield "  " + say(f"why.{key}", language, examples=_pushed(found, labels, language))
     if pushes.cancelled > _CHANGED:
         yield "  " + say("why.between", language, part=percent(pushes.cancelled))
     if abs(pushes.remainder) > 1e-6 * sum(abs(push.amount) for push in pushes.pushes):
@@ -305,9 +330,23 @@ def _examples(pushes: Pushes, language: str | None) -> Iterator[str]:
         yield "  " + say("why.mixed", language)
 
 
-def _pushed(found: Sequence[Push], language: str | None) -> str:
+def _labels(circuit: Circuit, batch: int) -> Array | None:
+    """The classes of the examples, where the loss is given some."""
+    for node in circuit.leaves:
+        if node.value.dtype.kind in "iu" and node.shape == (batch,):
+            return node.value
+    return None
+
+
+def _pushed(found: Sequence[Push], labels: Array | None, language: str | None) -> str:
     return ", ".join(
-        say("why.example", language, number=push.example, amount=number(push.amount))
+        say(
+            "why.example" if labels is None else "why.example_of",
+            language,
+            number=push.example,
+            label=None if labels is None else int(labels[push.example]),
+            amount=number(push.amount),
+        )
         for push in found
     )
 

@@ -66,6 +66,39 @@ def hundred_layers():
     return circuit(nn.CrossEntropyLoss()(model(data(2, 1, 4, 4)), np.array([1, 2])))
 
 
+class Inside(nn.Module):
+    """A network that is inside of another: one frame around nearly everything."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.net = nn.Sequential(*layers)
+        self.last = nn.Linear(24, 2)
+
+    def forward(self, x):
+        return self.last(self.net(x))
+
+
+def framed():
+    layers = []
+    for number in range(40):
+        layers += [nn.Linear(4 + number // 2, 4 + (number + 1) // 2), nn.Tanh()]
+    return circuit(nn.CrossEntropyLoss()(Inside(layers)(data(5, 4)), np.array([0, 1, 1, 0, 1])))
+
+
+def deep(activation, scale, depth=20):
+    """Twenty equal layers, with weights of a size that makes the gradient vanish or explode."""
+    random = np.random.default_rng(0)
+    layers = []
+    for _ in range(depth):
+        layers += [nn.Linear(16, 16), activation()]
+        weight = scale * random.normal(size=(16, 16))
+        layers[-2].load_state_dict(
+            {"weight": weight.astype(np.float32), "bias": np.zeros(16, np.float32)}
+        )
+    model = nn.Sequential(*layers, nn.Linear(16, 2))
+    return circuit(nn.CrossEntropyLoss()(model(data(5, 16)), np.array([0, 1, 1, 0, 1])))
+
+
 def long_row(count=3000):
     x = tensor(0.5, requires_grad=True)
     y = x
@@ -82,5 +115,6 @@ KINDS = {
     "residual": residual,
     "recurrent": recurrent,
     "hundred_layers": hundred_layers,
+    "framed": framed,
     "long_row": long_row,
 }

@@ -1,13 +1,17 @@
 """Leaves at each use, values used often as tags, shares that add up, positions that matter."""
 
+import re
+
 import numpy as np
 import pytest
 
+from backlight import nn
 from backlight.explain import circuit
 from backlight.explain.circuit.draw import draw
+from backlight.explain.circuit.number import label
 from backlight.explain.circuit.page import drawing, picture
 from backlight.explain.circuit.statistics import BROKEN, NO_GRADIENT, ZERO, figures, written
-from tests.explain.circuit.drawn import mlp, neuron, often, residual, shared
+from tests.explain.circuit.drawn import deep, mlp, neuron, often, residual, shared
 
 
 def test_a_leaf_is_drawn_at_each_use_and_its_total_once():
@@ -93,6 +97,36 @@ def test_a_vanishing_gradient_is_thin():
         for box, one in zip(shown.boxes, figures(drawn, shown).boxes, strict=True)
     }
     assert levels["x"] < levels["y"] < levels["z"] == 6
+
+
+@pytest.mark.parametrize(("activation", "scale"), [(nn.Sigmoid, 0.25), (nn.ReLU, 1.2)])
+def test_a_folded_layer_shows_how_the_gradient_fares_inside(activation, scale):
+    """Vanishing and exploding are seen although everything is folded into one box."""
+    drawn = deep(activation, scale)
+    shown = draw(drawn)
+    made = figures(drawn, shown, "en")
+    box, figure = next(
+        pair for pair in zip(shown.boxes, made.boxes, strict=True) if pair[0].times > 1
+    )
+    assert len(box.strip) == len(figure.strip) == 20
+    sizes = [float(np.mean(np.abs(drawn.gradients[node]))) for node in box.strip]
+    rises = sizes == sorted(sizes)
+    assert rises == (activation is nn.Sigmoid)
+    assert list(figure.strip) == sorted(figure.strip, reverse=not rises)
+    assert max(figure.strip) - min(figure.strip) >= 4
+    assert made.scale[1] >= max(sizes)
+    assert f"from {label(sizes[-1])} at its end to {label(sizes[0])}" in figure.label
+    svg = drawn.render("svg", language="en")
+    foot = re.search(r'<g class="strip" aria-hidden="true">(.*?)</g>', svg)[1]
+    assert [int(one) for one in re.findall(r"wire l(\d)", foot)] == list(figure.strip)
+    assert "in a folded layer" in svg
+
+
+def test_only_layers_with_several_gates_have_bars():
+    assert not any(box.strip for box in draw(neuron()).boxes)
+    svg = neuron().render("svg", language="en")
+    assert 'class="strip"' not in svg
+    assert "in a folded layer" not in svg
 
 
 def test_statistics_of_an_array():

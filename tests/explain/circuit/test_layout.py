@@ -14,7 +14,7 @@ from backlight.explain.circuit.columns import in_columns
 from backlight.explain.circuit.draw import draw
 from backlight.explain.circuit.layout import laid_out
 from backlight.explain.circuit.wrap import wrapped
-from tests.explain.circuit.drawn import KINDS, neuron, shared
+from tests.explain.circuit.drawn import KINDS, framed, neuron, shared
 
 
 def overlap(a, b):
@@ -55,7 +55,7 @@ def test_a_picture_is_tidy(kind):
     rows = wrapped(placed)
     check(rows)
     assert not crossed(rows)
-    if kind in ("hundred_layers", "residual", "mlp"):
+    if kind in ("hundred_layers", "residual", "mlp", "framed"):
         assert rows.width <= 2000
 
 
@@ -77,6 +77,38 @@ def test_boxes_are_inside_the_frames_they_belong_to():
             )
             assert inside == (box.frame == number)
             assert inside or not overlap(place, frame)
+
+
+def test_a_frame_wider_than_a_row_is_cut_with_it():
+    """Every box stands in exactly one part of each frame around it, and in no other frame's."""
+    whole = laid_out(draw(framed(), budget=120), deadline=20)
+    rows = wrapped(whole)
+    parts = [piece for piece in rows.pieces if piece.frame == 0]
+    assert whole.frames[0].width > rows.width
+    assert len(parts) >= 3
+    assert [piece.begins for piece in parts] == [True] + [False] * (len(parts) - 1)
+    assert [piece.ends for piece in parts] == [False] * (len(parts) - 1) + [True]
+    assert [piece.place for piece in whole.pieces] == list(whole.frames)
+    assert len(rows.frames) == len(whole.frames)
+    for box, place in zip(rows.drawn.boxes, rows.boxes, strict=True):
+        around, frame = set(), box.frame
+        while frame >= 0:
+            around.add(frame)
+            frame = rows.drawn.frames[frame].frame
+        for piece in rows.pieces:
+            one = piece.place
+            inside = (
+                one.x <= place.x
+                and place.x + place.width <= one.x + one.width
+                and one.y <= place.y
+                and place.y + place.height <= one.y + one.height
+            )
+            assert inside or not overlap(place, one)
+            around -= {piece.frame} if inside else set()
+            assert not inside or piece.frame not in around
+        assert not around
+    for a, b in itertools.combinations(parts, 2):
+        assert not overlap(a.place, b.place)
 
 
 def crossed(placed):

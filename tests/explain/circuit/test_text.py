@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backlight import nn
 from backlight.explain import circuit
 from backlight.explain.circuit.boxes import CELLS, cells
 from backlight.explain.circuit.draw import draw
 from backlight.explain.circuit.number import label
 from backlight.explain.circuit.text import labels, text
 from backlight.explain.circuit.unfold import unfolded
+from tests.explain.circuit.drawn import deep, neuron
 from tests.explain.circuit.lectures import CIRCUITS, NEURON, NEURON_INPUTS
 
 
@@ -58,6 +60,21 @@ def test_an_unfolded_gate_has_a_frame():
     page = text(unfolded(circuit("sigmoid(x)", x=1)))
     assert "┌─ σ ─" in page
     assert all(sign in page for sign in ("(×−1)", "(exp)", "(+1)", "(1/x)"))
+
+
+def test_a_folded_layer_has_bars_at_its_foot():
+    """Vanishing is seen in a terminal too: the bars rise towards the loss."""
+    lines = text(deep(nn.Sigmoid, 0.25), language="en").splitlines()
+    row = next(line for line in lines if "▁" in line)
+    bars = row.strip().split()[0]
+    assert len(bars) >= 8
+    assert list(bars) == sorted(bars)
+    assert bars[0] == "▁"
+    assert bars[-1] > "▃"
+    above = lines[lines.index(row) - 1]
+    assert "×20)" in above
+    assert above.index("(0…38") == row.index(bars[0]) - 1
+    assert not set("▁▂▃▄▅▆▇") & set(text(neuron()))
 
 
 def test_a_narrow_terminal_gets_bands():

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backlight.errors import ArgumentError
 from backlight.explain import circuit
+from backlight.explain.circuit.account import account, walked
 from backlight.explain.circuit.number import exact, label, length, memory, numbers
 from backlight.explain.circuit.table import gate_table, input_table, table
 from backlight.explain.circuit.told import (
@@ -18,6 +20,7 @@ from backlight.explain.circuit.told import (
     written_on,
 )
 from backlight.explain.circuit.unfold import composite, unfolded
+from backlight.explain.jacobian_told import jacobian_told
 from tests.explain.circuit.lectures import (
     CIRCUITS,
     GATE_BY_GATE,
@@ -273,6 +276,53 @@ def test_unfolding_is_a_frame_and_stops():
     deep = unfolded(circuit("silu(x)", x=1))
     assert [node.gate.name for node in deep.gates][-1] == "multiply"
     assert {call.path for call in deep.calls} == {"silu", "silu.σ"}
+
+
+ODD = [
+    ("abs(x > 0)*x", {"x": [1.0, -2.0]}),
+    ("erf(x > 0) + x", {"x": [1.0, -2.0]}),
+    ("x < y", {"x": 1.0, "y": 2.0}),
+    ("(x < y)*x", {"x": 1.0, "y": 2.0}),
+    ("softmax(x > 0)", {"x": [1.0, -2.0]}),
+    ("abs(y)*tanh(x)", {"x": np.zeros((0, 3)), "y": [1.0, 2.0, 3.0]}),
+    ("x@y", {"x": np.zeros((0, 3)), "y": [1.0, 2.0, 3.0]}),
+    ("mean(log(x))", {"x": -np.ones((5, 5))}),
+    ("abs(0.5/x)", {"x": np.zeros(3)}),
+    ("sqrt(-1**x)", {"x": np.full((2, 2, 3, 3), 0.5)}),
+    ("max(max(x)/(0.5 >= 2))", {"x": np.ones((2, 3))}),
+]
+
+
+@pytest.mark.parametrize(("formula", "inputs"), ODD)
+def test_truth_values_empty_arrays_and_broken_numbers_are_told(formula, inputs):
+    """Everything that is said, drawn and written, of what has no gradient or no number."""
+    drawn = circuit(formula, **inputs)
+    for language in ("en", "ko"):
+        assert account(drawn, language=language)
+        assert walked(drawn, language)
+        assert jacobian_told(drawn, language)
+        assert drawn.render("html", language=language, jacobian=True)
+    for form in ("svg", "tex", "dot", "json"):
+        assert drawn.render(form)
+    assert unfolded(drawn).nodes
+
+
+def test_unfolding_what_is_named():
+    drawn = circuit("silu(x) + silu(2*x) + sigmoid(x)", x=1)
+
+    def made(opened):
+        return [node.gate.name for node in opened.gates]
+
+    assert made(unfolded(drawn, ["silu"])).count("sigmoid") == 3
+    inner = unfolded(drawn, ["silu", "σ"])
+    assert made(inner) == made(unfolded(drawn))
+    one = unfolded(drawn, ["silu(x)"])
+    assert made(one).count("silu") == 1
+    assert float(one.gradient("x")) == pytest.approx(float(drawn.gradient("x")), rel=1e-15)
+    with pytest.raises(ArgumentError, match="silu"):
+        unfolded(drawn, ["sylu"])
+    with pytest.raises(ArgumentError, match="none"):
+        unfolded(circuit("x*y", x=1, y=2), ["x"])
 
 
 @pytest.mark.parametrize("formula", ["softmax(x)", "std(x)", "norm(x)", "gelu(x)", "logsumexp(x)"])

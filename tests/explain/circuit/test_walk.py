@@ -53,11 +53,15 @@ def said(text, formula, language="en", **inputs):
         (
             "W@x",
             {"W": [[1, 2]], "x": [3, 4]},
-            "W gets upstream [1] multiplied with x [3, 4]: [[3, 4]]",
+            "W gets upstream [1] @ xᵀ = [[3, 4]]",
         ),
         ("softmax(x)", {"x": [0, 0]}, "mixes: x gets"),
         ("x*2", {"x": 1}, "The ×2 gate switches its inputs: x gets upstream 1.00 × 2.00 = 2.00."),
-        ("x+[1, 2]", {"x": 1}, "The + gate distributes: x gets 2.00."),
+        (
+            "x+[1, 2]",
+            {"x": 1},
+            "x was stretched to (2) and gets the sum of what its copies get: 2.00.",
+        ),
     ],
 )
 def test_sentences(formula, inputs, text):

@@ -69,6 +69,40 @@ def test_latex_balances(formula, inputs, value, gradients):
     assert not lines[-1].endswith("\\\\")
 
 
+TYPESET = [
+    *[(formula, inputs) for formula, inputs, _, _ in CIRCUITS],
+    ("x**(a+1)*(x+1)**2/(-x)", {"x": 2, "a": 1}),
+    ("-(-2)*x**-3 - (x-(1-x))", {"x": -1.5}),
+    ("x/0 + w_1*a_long_name_of_an_input*1e-9", {"x": 1, "w_1": 2, "a_long_name_of_an_input": 3}),
+    ("(x > 0)*x + (x != y)*α - (y <= q4)*θ1", {"x": 1, "y": 2, "α": 3, "q4": 4, "θ1": 5}),
+    ("max(x) + prod(x) - sum(abs(x))/sqrt(λ)", {"x": [1, 2], "λ": 2}),
+    ("where(x > 0, log(x), softplus(x))", {"x": 2}),
+]
+
+
+@pytest.mark.parametrize(("formula", "inputs"), TYPESET)
+def test_latex_is_read_by_a_typesetter(formula, inputs):
+    """Matplotlib's reader knows the commands of a formula; the lines are set one by one."""
+    parser = pytest.importorskip("matplotlib.mathtext").MathTextParser("path")
+    text = latex(circuit(formula, **inputs))
+    assert text.isascii()
+    body = text.removeprefix("\\begin{align*}\n").removesuffix("\n\\end{align*}\n")
+    for line in body.split(" \\\\\n"):
+        if "pmatrix" not in line:
+            parser.parse(f"${line.replace('&', '')}$")
+
+
+def test_names_in_latex_are_their_own():
+    text = latex(circuit("q1*q1 + α", q1=2, α=1))
+    assert "q'_{1} &= q_{1} \\cdot q_{1}" in text
+    assert "+ \\alpha = 5.00" in text
+    assert "x > 0" in latex(circuit("(x > 0)*x", x=2))
+    long = latex(
+        circuit("weight_of_the_second_hidden_layer*2", weight_of_the_second_hidden_layer=1)
+    )
+    assert "\\mathit{weight\\_of\\_the\\_second\\_hi\\ldots }" in long
+
+
 def test_latex_says_the_chain_rule():
     text = latex(circuit("w0*x_1 + w0", w0=2, x_1=-3))
     assert "w_{0} \\cdot x_{1}" in text

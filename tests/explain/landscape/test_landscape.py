@@ -18,6 +18,8 @@ from backlight.explain.landscape import (
     weights_of,
 )
 from backlight.explain.landscape.direction import length
+from backlight.explain.landscape.slice import Slice
+from backlight.explain.landscape.way import between_points, pieces
 
 
 def examples(count=6, features=4, classes=3, seed=0):
@@ -183,6 +185,40 @@ def test_figures_are_drawn_without_a_warning():
     draw_chords(chords(model(False), loss, x, y, 5), language="ko")
     with pytest.raises(ArgumentError, match="Did you mean 'contour'"):
         draw(found, told, kind="contours")
+
+
+def test_the_way_lies_on_the_surface_that_is_drawn():
+    """Of a plane of heights every place of the way has the plane's own height."""
+    across, up = np.linspace(-1, 2, 7), np.linspace(0, 4, 5)
+    columns, rows = np.meshgrid(across, up)
+    way = np.array([[1.9, 3.9], [0.3, 1.1], [0.0, 0.0]])
+    places = pieces(way)
+    assert len(places) == 49
+    found = between_points(across, up, 3 * columns - 2 * rows + 1, places)
+    np.testing.assert_allclose(found, 3 * places[:, 0] - 2 * places[:, 1] + 1, atol=1e-12)
+    np.testing.assert_array_equal(between_points(across, up, rows, [(9, 9), (-9, -9)]), [4, 0])
+
+
+@pytest.mark.parametrize("kind", ["contour", "surface"])
+def test_the_way_is_drawn_on_the_map_and_on_the_surface(kind):
+    pytest.importorskip("matplotlib")
+    side = np.linspace(-1, 1, 5)
+    bowl = Slice(side, side, side[None] ** 2 + side[:, None] ** 2 + 1)
+    way = np.array([[0.8, 0.5], [0.4, 0.4], [0, 0]])
+    told = Told("title", "a", "b", "caption", way, ("first", "last"))
+    axes = draw(bowl, told, kind=kind, language="en").axes[0]
+    assert {"first", "last"} <= {one.get_text() for one in axes.texts}
+    ends = [one.get_data_3d() if kind == "surface" else one.get_data() for one in axes.lines]
+    joined = [np.array(one) for one in ends if len(one[0]) == 3]
+    assert any(np.allclose(one[:2], way.T) for one in joined)
+
+
+def test_the_ends_of_a_line_are_named_with_their_loss():
+    pytest.importorskip("matplotlib")
+    side = np.linspace(0, 1, 5)
+    told = Told("title", "a", path=np.array([[1.0, 0], [0, 0]]), epochs=("first", "last"))
+    axes = draw(Slice(side, np.zeros(0), 2 * side), told, language="en").axes[0]
+    assert {"first: 2", "last: 0"} <= {one.get_text() for one in axes.texts}
 
 
 def test_mistakes_are_told():

@@ -4,9 +4,9 @@ import pytest
 from backlight import nn
 from backlight.errors import ArgumentError, RangeError
 from backlight.explain.look.classifier import classifier
-from backlight.explain.look.exciting import Sight, exciting, receptive_field
+from backlight.explain.look.exciting import Sight, draw_unit, exciting, receptive_field
 from backlight.explain.look.features import features
-from tests.explain.look.small import convnet, pictures
+from tests.explain.look.small import convnet, digits, pictures
 
 
 def test_the_top_picture_is_the_one_with_the_largest_activation():
@@ -29,6 +29,16 @@ def test_a_patch_alone_decides_the_activation():
             other[:, top:bottom, left:right] = seen[place][:, top:bottom, left:right]
             out = np.asarray(subject.reach(path, other[None])._value)[0, 2]
             assert (abs(out - value) < 1e-4).any()
+
+
+def test_patches_at_the_border_are_drawn_as_large_as_the_others():
+    pytest.importorskip("matplotlib")
+    subject, seen, labels = digits()
+    for unit in exciting(subject, seen[:60], "1", range(8)):
+        figure = draw_unit(subject, seen, unit, labels=labels, language="en")
+        below = figure.axes[len(unit.places) :]
+        shapes = {axes.images[0].get_array().shape for axes in below}
+        assert shapes == {unit.field.size}
 
 
 def test_boxes_in_the_middle_have_the_size_that_the_shapes_say():

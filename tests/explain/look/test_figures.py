@@ -107,6 +107,18 @@ def test_zero_is_the_colour_of_the_paper_in_signed_maps():
         assert look.amount()(0.0)[:3] == pytest.approx(zero, abs=0.01)
 
 
+@pytest.mark.parametrize("of", ["value", "gradient"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_half_as_much_looks_half_as_dark(theme, of):
+    from matplotlib.colors import to_hex
+
+    colours = style.style(theme, "en").amount(of)
+    heights = [style.lightness(to_hex(colours(k / 8))) for k in range(9)]
+    steps = np.diff(heights)
+    assert (np.sign(steps) == np.sign(steps[0])).all()
+    assert abs(steps).max() < 1.5 * abs(steps).mean()
+
+
 def test_without_a_font_with_hangul_labels_are_english_and_it_is_said(monkeypatch):
     monkeypatch.setattr(style, "FONTS_WITH_HANGUL", ("No Such Font",))
     look = style.style("light", "ko")

@@ -37,6 +37,8 @@ def test_embeddings_of_layers_and_pixels():
     assert 0 < layer.explained.sum() < 1
     near = embedding(subject, seen[:40], method="tsne", perplexity=5)
     assert np.isfinite(near.points).all()
+    again = embedding(subject, seen[:40], method="tsne", perplexity=5)
+    np.testing.assert_array_equal(near.points, again.points)
     with pytest.raises(RangeError, match="perplexity 50"):
         embedding(subject, seen[:40], method="tsne", perplexity=50)
     with pytest.raises(ArgumentError, match="Did you mean 'tsne'"):

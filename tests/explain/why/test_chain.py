@@ -8,6 +8,7 @@ import pytest
 import backlight as bl
 from backlight import nn
 from backlight.explain import circuit
+from backlight.explain.why import why
 from backlight.explain.why.chain import budget
 from backlight.explain.why.examples import batch_of
 from backlight.explain.why.region import Region, norm
@@ -95,3 +96,39 @@ def test_weights_that_are_used_at_every_step():
     for parameter in recurrent.parameters():
         seen = region(loss, parameter)
         checked(budget(seen, 4), seen.gradient)
+
+
+def test_one_number_is_the_last_factor():
+    model = convnet()
+    loss = loss_of(model, rows(4, 1, 8, 8))
+    seen = region(loss, model[0].weight)
+    whole, one = budget(seen, 4), budget(seen, 4, place=(1, 0, 1, 1))
+    assert one.links[:-1] == whole.links
+    assert one.end == pytest.approx(abs(float(seen.gradient[1, 0, 1, 1])))
+    assert one.by_cause()["entry"] == pytest.approx(one.end / whole.end)
+    assert "one number of it" in why(loss, model[0].weight, (1, 0, 1, 1)).in_words("en")
+    single = Region(circuit("x*y", x=2, y=3), 0)
+    assert "entry" not in budget(single, place=()).by_cause()
+
+
+def test_a_sum_over_what_was_stretched_is_split():
+    """Of a broadcast number: what its terms bring, and what of that cancels."""
+    terms = np.array([1.0, -1.0, 2.0])
+    account = budget(Region(circuit("sum(x*y)", x=1.0, y=terms), 0))
+    causes = account.by_cause()
+    assert causes["weights"] == pytest.approx(np.abs(terms).sum() / math.sqrt(3))
+    assert causes["summing"] == pytest.approx(0.5)
+    assert account.end == pytest.approx(2)
+
+
+def test_the_vectors_of_a_formula_are_no_examples():
+    reason = why("sum(relu(x*y))", "x", x=1.0, y=np.array([1.0, -1.0, 2.0]))
+    assert reason.pushes is None
+    assert "example" not in reason.in_words("en")
+
+
+def test_a_choice_between_inputs_is_routing():
+    drawn = circuit("sum(maximum(x, y))", x=np.array([1.0, 5.0]), y=np.array([2.0, 3.0]))
+    causes = budget(Region(drawn, drawn.find("x").index)).by_cause()
+    assert "closed" not in causes
+    assert causes["routing"] == pytest.approx(1 / math.sqrt(2))

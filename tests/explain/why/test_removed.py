@@ -8,7 +8,8 @@ from backlight import nn
 from backlight.explain import circuit
 from backlight.explain.why import why
 from backlight.explain.why.region import Region
-from backlight.explain.why.removed import removals, stops
+from backlight.explain.why.removed import removals
+from backlight.explain.why.stopped import stops
 from tests.explain.why.network import convnet, loss_of, perceptron, region, rows
 
 

@@ -2,10 +2,12 @@
 
    export function mount(element, data, options) → {update(data), setStep(n), step, on(event, f), destroy()}
 
-   data     svg      the drawing as text; left out if `element` already holds it
+   data     svg      the drawing as text; left out if `element` already holds it,
+                     also as img.blc-still, a packed image
             boxes    [{key, node, gate, kind, stub, detail?}] in the order of the drawing
             ends     [gate at the end of each wire] (optional)
-            figures  {boxes: [[value, gradient, total, level, label]], wires: [level]}
+            figures  {boxes: [[value, gradient, total, level, label, strip]], wires: [level]};
+                     strip: [level] of the gradients inside a folded layer
             steps    [{back, node, said, lit, done?}] (optional): the sentence, the nodes whose
                      number is then known, and the gates that have then handed back (itself)
             words    what buttons and lists say (needed for controls)
@@ -27,7 +29,7 @@ export function mount(element, data, options = {}) {
   const keys = options.keys !== false;
   const listeners = {};
   const stop = new AbortController();
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
   let shown = { ...data };
   let step = -1;
   let timer = 0;
@@ -37,6 +39,8 @@ export function mount(element, data, options = {}) {
   const panel = controls ? furnish() : null;
   const start = element.querySelector("svg.blc");
   if (start && !data.svg) picture.append(start);
+  const still = element.querySelector("img.blc-still");
+  if (still && !data.svg) shown.svg = new TextDecoder().decode(bytes(still.src.split(",")[1]));
   element.replaceChildren(...(controls ? [panel.bar, picture, panel.said, panel.detail, panel.help, panel.table] : [picture]));
   element.classList.add("blc-live");
   draw();
@@ -57,9 +61,10 @@ export function mount(element, data, options = {}) {
     boxes = shown.boxes.map((box) => {
       const group = byKey.get(box.key);
       const one = (name) => group && group.querySelector("text." + name);
-      return { ...box, group, value: one("value"), gradient: one("gradient"), total: one("total") };
+      return { ...box, group, value: one("value"), gradient: one("gradient"), total: one("total"),
+        strip: group ? [...group.querySelectorAll(".strip path")] : [] };
     });
-    const paths = [...svg.querySelectorAll("g[aria-hidden] path.wire")];
+    const paths = [...svg.querySelectorAll("g[aria-hidden]:not(.strip) > path.wire")];
     wires = paths.slice(0, shown.figures.wires.length);
     stubs = paths.slice(shown.figures.wires.length);
     write();
@@ -69,7 +74,7 @@ export function mount(element, data, options = {}) {
     const known = reached();
     let stub = 0;
     boxes.forEach((box, at) => {
-      const [value, gradient, total, level, label] = shown.figures.boxes[at];
+      const [value, gradient, total, level, label, strip] = shown.figures.boxes[at];
       const hasValue = known.value(box), hasGradient = known.gradient(box);
       put(box.value, value && (hasValue ? value : HIDDEN));
       put(box.gradient, gradient && (hasGradient ? gradient : HIDDEN));
@@ -79,6 +84,7 @@ export function mount(element, data, options = {}) {
         box.group.setAttribute("aria-label", label);
         box.group.classList.toggle("now", known.now === box.node && box.kind !== "leaf" && box.kind !== "share");
       }
+      box.strip.forEach((path, part) => thick(path, hasGradient && strip ? strip[part] : -1));
       if (box.stub) thick(stubs[stub++], hasGradient ? level : -1);
     });
     wires.forEach((wire, at) => {
@@ -129,7 +135,7 @@ export function mount(element, data, options = {}) {
       if (step >= shown.steps.length - 1) setStep(-1);
       timer = setInterval(() => {
         if (step >= shown.steps.length - 1) play(); else setStep(step + 1);
-      }, still.matches ? 2500 : 1400);
+      }, calm.matches ? 2500 : 1400);
     }
     if (panel) {
       put(panel.play, timer ? "❚❚" : "▶");
@@ -155,9 +161,10 @@ export function mount(element, data, options = {}) {
     }
   }
 
+  function bytes(text) { return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)); }
+
   async function unpack(text) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
     return JSON.parse(await new Response(stream).text());
   }
 
