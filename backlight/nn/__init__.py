@@ -28,6 +28,7 @@ from backlight.nn.container import Flatten, Identity, ModuleDict, ModuleList, Se
 from backlight.nn.convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, caffe, torch7
 from backlight.nn.embedding import Embedding
 from backlight.nn.functional_call import functional_call
+from backlight.nn.hierarchy import HierarchicalSoftmax
 from backlight.nn.linear import Linear
 from backlight.nn.loss import (
     BCELoss,
@@ -101,6 +102,7 @@ __all__ = [
     "GRUCell",
     "GlobalAveragePool",
     "GroupNorm",
+    "HierarchicalSoftmax",
     "HuberLoss",
     "Identity",
     "InstanceNorm1d",
