@@ -9,12 +9,17 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backlight.errors import BacklightError
 from backlight.sweep.space import suggested
 from backlight.sweep.study import Plan, library, open_study, owner
+
+_RARELY = 10**6
+"""Epochs between checkpoints of a trial: one that is killed is tried anew, so that only its best
+epoch and its last are worth the time of the disk, which all processes share."""
 
 
 def work(folder: Path, number: int, threads: int | None = None) -> None:
@@ -61,7 +66,10 @@ def tried(plan: Plan, folder: Path, trial: Any, threads: int | None) -> float:
     trial.set_user_attr("owner", owner(folder))
     trial.set_user_attr("run", str(path.relative_to(folder)))
     try:
-        parts = build(gather(given, environment={}))
+        settings = gather(given, environment={})
+        if "checkpoint_every" not in given:
+            settings = replace(settings, checkpoint_every=_RARELY)
+        parts = build(settings)
         run = Run.create(path, parts.settings)
         trainer = Trainer(parts, run, listener(trial), look=False)
         with run.writing():

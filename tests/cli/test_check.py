@@ -135,7 +135,7 @@ def test_functions_and_models_of_a_file(file, capsys):
         (["nowhere.py:f"], "no such file"),
         (["x", "x=1", "--ordr", "2"], "Did you mean '--order'?"),
         (["mlp", "--smaples", "3"], "Did you mean '--samples'?"),
-        (["mlp", "--smaples=3"], "unknown option --smaples"),
+        (["mlp", "--smaples=3"], "unknown option '--smaples'"),
         (["Linaer"], "Did you mean 'Linear'?"),
         (["nn.linaer"], "Did you mean 'linear'?"),
         (["nn.Maxout"], "file.py:function"),

@@ -225,7 +225,7 @@ def test_without_activations_the_boundary_is_straight_and_the_hidden_space_is_se
     page.wait_for_selector("figcaption:has-text('Its units are the axes')")
     page.keyboard.press("c")
     page.wait_for_selector("[data-collapsed]:has-text('3 of them, equal one matrix')")
-    assert page.input_value("[name=activation]") == "Identity"
+    wait_for(page, "document.querySelector('[name=activation]').value === 'Identity'")
     assert "2×6" in tell(page, "[data-collapsed]")
     assert page.get_attribute("[data-collapse]", "aria-pressed") == "true"
     page.keyboard.press("c")

@@ -48,7 +48,7 @@ export async function open(main, page) {
     on: {
       input: typed,
       keydown: (event) => {
-        if (event.key === "Enter") main.querySelector("[data-offer] button:last-child")?.click();
+        if (event.key === "Enter") accept();
       },
     },
   });
@@ -111,8 +111,16 @@ export async function open(main, page) {
   // ── asking ────────────────────────────────────────────────────────────────────────────────
   const params = () => ({ formula, inputs, unfold, open: opened });
 
+  let accepted = null; // The formula whose missing inputs Enter gave a value, perhaps before the answer came.
+
+  function accept() {
+    accepted = formula;
+    if (main.querySelector("[data-offer]")) load();
+  }
+
   function typed() {
     formula = field.value;
+    accepted = null;
     opened = null;
     told.forget();
     walk.stop();
@@ -121,6 +129,7 @@ export async function open(main, page) {
 
   function load() {
     if (!formula.trim()) return;
+    const asked = formula;
     drag("circuit.open", { ...params(), inputs: { ...kept } }, (found, error) => {
       if (error) {
         page.complain(state, error);
@@ -130,14 +139,15 @@ export async function open(main, page) {
         return;
       }
       if (found.missing) {
-        put(
-          state,
-          h("span", {}, say("circuit.missing")),
-          panel.offer(found.missing, (names) => {
-            for (const name of names) kept[name] = 1;
-            load();
-          }),
-        );
+        const add = (names) => {
+          for (const name of names) kept[name] = 1;
+          load();
+        };
+        if (accepted === asked) {
+          accepted = null;
+          return add(found.missing);
+        }
+        put(state, h("span", {}, say("circuit.missing")), panel.offer(found.missing, add));
         return;
       }
       show(found);
