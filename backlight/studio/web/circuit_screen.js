@@ -6,6 +6,7 @@ import { openNet, sources } from "/web/circuit_net.js";
 import { button, choice, h, put } from "/web/dom.js";
 import { drawn } from "/web/drawing.js";
 import { knobs } from "/web/knobs.js";
+import { offers } from "/web/offer.js";
 import { stepper } from "/web/stepper.js";
 
 export async function open(main, page) {
@@ -35,6 +36,7 @@ export async function open(main, page) {
   }
 
   // ── elements ──────────────────────────────────────────────────────────────────────────────
+  const offered = offers(main);
   const field = h("input", {
     type: "text",
     class: "expression",
@@ -48,7 +50,7 @@ export async function open(main, page) {
     on: {
       input: typed,
       keydown: (event) => {
-        if (event.key === "Enter") accept();
+        if (event.key === "Enter") offered.accept(formula);
       },
     },
   });
@@ -111,16 +113,8 @@ export async function open(main, page) {
   // ── asking ────────────────────────────────────────────────────────────────────────────────
   const params = () => ({ formula, inputs, unfold, open: opened });
 
-  let accepted = null; // The formula whose missing inputs Enter gave a value, perhaps before the answer came.
-
-  function accept() {
-    accepted = formula;
-    if (main.querySelector("[data-offer]")) load();
-  }
-
   function typed() {
     formula = field.value;
-    accepted = null;
     opened = null;
     told.forget();
     walk.stop();
@@ -136,19 +130,15 @@ export async function open(main, page) {
         state.firstChild?.classList.add("code");
         const named = examples.find((one) => one.key.includes("_") && formula.includes(one.key));
         if (named) state.append(button(named.name, () => start_from(named)));
-        return;
+        return offered.made(asked);
       }
       if (found.missing) {
         const add = (names) => {
           for (const name of names) kept[name] = 1;
           load();
         };
-        if (accepted === asked) {
-          accepted = null;
-          return add(found.missing);
-        }
         put(state, h("span", {}, say("circuit.missing")), panel.offer(found.missing, add));
-        return;
+        return offered.made(asked);
       }
       show(found);
     });
